@@ -1,0 +1,195 @@
+/* pool.c - a region is published by bumping `epoch`; threads take pieces of `grain` indices
+ * with one atomic add until none is left, and the last one out ends the region.
+ *
+ * Waiting is spin first, sleep later: a worker that finds no new epoch for SPINS rounds
+ * (about 50 us) sleeps on a condition variable; the caller only signals when somebody does. */
+#include "rung/base/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "rung/base/mem.h"
+
+enum { SPINS = 20000, MAX_THREADS = 1024 };
+
+struct rg_pool {
+    size_t n_threads;
+    pthread_t *thread;          /* n_threads - 1 workers */
+    size_t     started;
+
+    /* the region in flight */
+    rg_task_fn fn;
+    void      *arg;
+    size_t     n, grain;
+    atomic_size_t next;         /* first index nobody has taken */
+    atomic_size_t busy;         /* workers still in the region */
+    atomic_uint   epoch;
+
+    pthread_mutex_t lock;
+    pthread_cond_t  wake;
+    atomic_uint     sleepers;
+    atomic_bool     quit;
+};
+
+typedef struct worker {
+    rg_pool *pool;
+    size_t   index;
+} worker;
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+size_t rg_cpu_count(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    const int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : (size_t)n;
+}
+
+static void work(rg_pool *p, size_t thread)
+{
+    for (;;) {
+        const size_t begin = atomic_fetch_add_explicit(&p->next, p->grain, memory_order_relaxed);
+        if (begin >= p->n)
+            return;
+        p->fn(p->arg, begin, RG_MIN(begin + p->grain, p->n), thread);
+    }
+}
+
+static unsigned await_epoch(rg_pool *p, unsigned seen)
+{
+    for (int i = 0; i < SPINS; i++) {
+        const unsigned now = atomic_load_explicit(&p->epoch, memory_order_acquire);
+        if (now != seen || atomic_load_explicit(&p->quit, memory_order_relaxed))
+            return now;
+        relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->sleepers, 1);
+    while (atomic_load(&p->epoch) == seen && !atomic_load(&p->quit))
+        pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_sub(&p->sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
+    return atomic_load(&p->epoch);
+}
+
+static void *worker_main(void *arg)
+{
+    const worker w = *(worker *)arg;
+    rg_free(arg);
+    unsigned seen = 0;
+    for (;;) {
+        seen = await_epoch(w.pool, seen);
+        if (atomic_load(&w.pool->quit))
+            return NULL;
+        work(w.pool, w.index);
+        atomic_fetch_sub_explicit(&w.pool->busy, 1, memory_order_release);
+    }
+}
+
+void rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg)
+{
+    if (n == 0)
+        return;
+    if (grain == 0)
+        grain = 1;
+    if (p == NULL || p->started == 0 || n <= grain) {
+        for (size_t begin = 0; begin < n; begin += RG_MIN(grain, n - begin))
+            fn(arg, begin, begin + RG_MIN(grain, n - begin), 0);
+        return;
+    }
+    p->fn = fn;
+    p->arg = arg;
+    p->n = n;
+    p->grain = grain;
+    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->busy, p->started, memory_order_relaxed);
+    atomic_fetch_add(&p->epoch, 1);
+    if (atomic_load(&p->sleepers) > 0) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->wake);
+        pthread_mutex_unlock(&p->lock);
+    }
+    work(p, 0);
+    for (unsigned i = 0; atomic_load_explicit(&p->busy, memory_order_acquire) != 0; i++) {
+        relax();
+        if (i % 65536 == 65535)
+            sched_yield();      /* more threads than cores: let the straggler run */
+    }
+}
+
+static rg_status start(rg_pool *p, rg_err *e)
+{
+    for (size_t i = 1; i < p->n_threads; i++) {
+        worker *w = rg_alloc(1, sizeof *w);
+        if (w == NULL)
+            RG_FAIL(e, RG_ENOMEM, "no memory for thread %zu", i);
+        w->pool = p;
+        w->index = i;
+        const int r = pthread_create(&p->thread[i - 1], NULL, worker_main, w);
+        if (r != 0) {
+            rg_free(w);
+            RG_FAIL(e, RG_EIO, "thread %zu of %zu cannot be started; try -t %zu", i + 1, p->n_threads, i);
+        }
+        p->started++;
+    }
+    return RG_OK;
+}
+
+rg_status rg_pool_new(rg_pool **out, size_t n_threads, rg_err *e)
+{
+    *out = NULL;
+    if (n_threads == 0)
+        n_threads = rg_cpu_count();
+    if (n_threads > MAX_THREADS)
+        RG_FAIL(e, RG_EARG, "%zu threads are more than %d", n_threads, MAX_THREADS);
+    rg_pool *p = rg_calloc(1, sizeof *p);
+    if (p == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for the thread pool");
+    p->n_threads = n_threads;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    p->thread = rg_calloc(n_threads, sizeof *p->thread);
+    rg_status s = RG_OK;
+    if (p->thread == NULL)
+        s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for the thread pool");
+    else
+        s = start(p, e);
+    if (s != RG_OK) {
+        rg_pool_free(p);
+        return s;
+    }
+    *out = p;
+    return RG_OK;
+}
+
+void rg_pool_free(rg_pool *p)
+{
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->quit, true);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < p->started; i++)
+        pthread_join(p->thread[i], NULL);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    rg_free(p->thread);
+    rg_free(p);
+}
+
+size_t rg_pool_threads(const rg_pool *p)
+{
+    return p == NULL ? 1 : p->n_threads;
+}
