@@ -1,0 +1,307 @@
+/* bench_mm.c - rates of the matrix kernels beside the limits of the machine.
+ *
+ *     bench_mm [TYPE|all] [SHAPE 0-3|all] [LEVEL]      e.g.  bench_mm Q5_0 1 avx2
+ *
+ * Each matrix is repeated until it fills 128 MiB, so that weights come from memory; every
+ * number is the median of five passes.  GOP/s counts a multiplication and an addition as two;
+ * GB/s counts the bytes of packed weights.  "of" names the limit that is nearer and the share
+ * reached: b = bytes read, i = 8-bit dots, f = f32 fma, for that many threads. */
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rung/base/call.h"
+#include "rung/base/mem.h"
+#include "rung/base/pool.h"
+#include "rung/base/rng.h"
+#include "rung/kernel/kernel.h"
+
+enum { PASSES = 5, MAX_N = 128, MAX_K = 4864 };
+static const size_t weights_bytes = (size_t)128 << 20;
+static const size_t shapes[][2] = { { 896, 896 }, { 4864, 896 }, { 896, 4864 }, { 151936, 896 } };
+static const size_t widths[] = { 1, 4, 16, 128 };
+static const uint32_t types[] = { RG_Q4_0, RG_Q4_1, RG_Q5_0, RG_Q8_0, RG_Q4_K,
+                                  RG_Q5_K, RG_Q6_K, RG_F16,  RG_F32 };
+
+typedef struct limits {
+    double read, dot, fma; /* bytes or operations a second */
+} limits;
+
+typedef struct bench {
+    rg_pool *pool;
+    rg_kernels k;
+    uint8_t *weights, *scratch;
+    float *x, *y;
+    void *act;
+    rg_panels w; /* the matrix at hand: data moves through `weights` */
+    size_t N, scratch_bytes;
+    limits lim[2];
+} bench;
+
+static double seconds(void)
+{
+    return (double)rg_now_ns() * 1e-9;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* ---- limits -------------------------------------------------------------------------------- */
+
+typedef struct probe {
+    const uint8_t *p;
+    size_t bytes, rounds;
+    uint64_t sink[64];
+} probe;
+
+__attribute__((target("avx2"))) static void read_task(void *arg, size_t begin, size_t end, size_t thread)
+{
+    probe *b = arg;
+    __m256i s = _mm256_setzero_si256(), t = s;
+    for (size_t i = begin; i < end; i++) /* pieces of 1 MiB */
+        for (const uint8_t *p = b->p + (i << 20), *q = p + (1 << 20); p < q; p += 64) {
+            _mm_prefetch((const char *)p + 4096, _MM_HINT_T0);
+            s = _mm256_xor_si256(s, _mm256_load_si256((const __m256i *)(const void *)p));
+            t = _mm256_xor_si256(t, _mm256_load_si256((const __m256i *)(const void *)(p + 32)));
+        }
+    b->sink[thread % 64] ^= (uint64_t)_mm256_extract_epi64(_mm256_xor_si256(s, t), 0);
+}
+
+/* Twelve chains of one instruction each: more than latency times issue width anywhere.  The
+ * empty asm keeps the compiler from folding the loop. */
+/* clang-format off */
+#define CHAINS(V, ZERO, OP)                                                                        \
+    V a0 = ZERO, a1 = ZERO, a2 = ZERO, a3 = ZERO, a4 = ZERO, a5 = ZERO;                            \
+    V a6 = ZERO, a7 = ZERO, a8 = ZERO, a9 = ZERO, b0 = ZERO, b1 = ZERO;                            \
+    for (size_t i = 0; i < rounds; i++) {                                                          \
+        a0 = OP(a0); a1 = OP(a1); a2 = OP(a2); a3 = OP(a3); a4 = OP(a4); a5 = OP(a5);              \
+        a6 = OP(a6); a7 = OP(a7); a8 = OP(a8); a9 = OP(a9); b0 = OP(b0); b1 = OP(b1);              \
+        __asm__ volatile("" : "+x"(a0), "+x"(a1), "+x"(a2), "+x"(a3), "+x"(a4), "+x"(a5));         \
+        __asm__ volatile("" : "+x"(a6), "+x"(a7), "+x"(a8), "+x"(a9), "+x"(b0), "+x"(b1));         \
+    }
+#define DOT512(a) _mm512_dpbusd_epi32(a, one, one)
+#define FMA512(a) _mm512_fmadd_ps(half, half, a)
+#define FMA256(a) _mm256_fmadd_ps(half, half, a)
+#define DOT256(a) _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(a, one), one))
+/* clang-format on */
+
+__attribute__((target("avx512f,avx512vnni"))) static void dot512(size_t rounds)
+{
+    const __m512i one = _mm512_set1_epi8(1);
+    CHAINS(__m512i, one, DOT512)
+}
+
+__attribute__((target("avx512f"))) static void fma512(size_t rounds)
+{
+    const __m512 half = _mm512_set1_ps(0.5f);
+    CHAINS(__m512, half, FMA512)
+}
+
+__attribute__((target("avx2"))) static void dot256(size_t rounds)
+{
+    const __m256i one = _mm256_set1_epi8(1);
+    CHAINS(__m256i, one, DOT256)
+}
+
+__attribute__((target("avx2,fma"))) static void fma256(size_t rounds)
+{
+    const __m256 half = _mm256_set1_ps(0.5f);
+    CHAINS(__m256, half, FMA256)
+}
+
+typedef void (*chain_fn)(size_t rounds);
+
+typedef struct chain {
+    chain_fn fn;
+    size_t rounds;
+} chain;
+
+static void chain_task(void *arg, size_t begin, size_t end, size_t thread)
+{
+    const chain *c = arg;
+    (void)thread;
+    for (size_t i = begin; i < end; i++)
+        c->fn(c->rounds);
+}
+
+static double chain_rate(const bench *b, chain_fn fn, double ops_each)
+{
+    chain c = { fn, 2000000 };
+    double best = 0.0;
+    const size_t n = rg_pool_threads(b->pool);
+    for (int i = 0; i < PASSES; i++) {
+        const double t = seconds();
+        rg_parallel(b->pool, n, 1, chain_task, &c);
+        const double rate = (double)(n * c.rounds) * 12.0 * ops_each / (seconds() - t);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static limits measure_limits(bench *b)
+{
+    limits l = { 0.0, 0.0, 0.0 };
+    const size_t n = rg_pool_threads(b->pool);
+    probe p = { .p = b->weights, .bytes = weights_bytes };
+    for (int i = 0; i < PASSES; i++) {
+        const double t = seconds();
+        rg_parallel(b->pool, weights_bytes >> 20, (weights_bytes >> 20) / n, read_task, &p);
+        const double rate = (double)weights_bytes / (seconds() - t);
+        l.read = rate > l.read ? rate : l.read;
+    }
+    const bool wide = b->k.isa == RG_ISA_AVX512;
+    l.dot = chain_rate(b, wide ? dot512 : dot256, wide ? 128 : 64);
+    l.fma = chain_rate(b, wide ? fma512 : fma256, wide ? 32 : 16);
+    return l;
+}
+
+/* ---- products --------------------------------------------------------------------------------- */
+
+/* One random panel, then copies of it all over. */
+static void fill_weights(bench *b, uint32_t type, size_t K)
+{
+    const rg_type_info *info = rg_type_info_of(type);
+    const size_t row = K / info->block * info->bytes, n = 16 * row;
+    uint8_t *rows = rg_alloc(n, 1);
+    if (!rows)
+        return;
+    for (size_t i = 0; i < n; i++) /* bytes below 0x40: no f16 or f32 here is NaN or infinite */
+        rows[i] = (uint8_t)(rg_draw_u64(1, i, RG_DRAW_NOISE) & 0x3f);
+    const size_t bytes = rg_panel_bytes(type, K);
+    rg_k_pack(b->weights, rows, row, 16, type, K);
+    for (size_t p = 1; (p + 1) * bytes <= weights_bytes; p++)
+        memcpy(b->weights + p * bytes, b->weights, bytes);
+    rg_free(rows);
+}
+
+static void mm_task(void *arg, size_t begin, size_t end, size_t thread)
+{
+    bench *b = arg;
+    b->k.mm(b->y, b->w.R, &b->w, b->act, b->N, begin, end, b->scratch + thread * b->scratch_bytes);
+}
+
+/* Seconds of one pass over all copies of the matrix. */
+static double pass(bench *b, size_t copies)
+{
+    const size_t panels = b->w.R / 16, bytes = panels * b->w.panel_bytes;
+    const size_t n = rg_pool_threads(b->pool), grain = (panels / n + 1) / 2 * 2;
+    const double t = seconds();
+    for (size_t c = 0; c < copies; c++) {
+        b->w.data = b->weights + c * bytes;
+        rg_parallel(b->pool, panels, grain, mm_task, b);
+    }
+    return seconds() - t;
+}
+
+typedef struct rate {
+    double gops, gbs, share;
+    char limit;
+} rate;
+
+static rate measure(bench *b, uint32_t type, size_t R, size_t K, size_t N, const limits *lim)
+{
+    double t[PASSES];
+    const rg_act kind = rg_act_of(type);
+    b->N = N;
+    b->w = (rg_panels){ type, R, K, rg_panel_bytes(type, K), b->weights };
+    const size_t bytes = R / 16 * b->w.panel_bytes;
+    size_t copies = weights_bytes / bytes;
+    if (copies == 0) { /* the head in a wide type: as many rows as fit */
+        b->w.R = R = weights_bytes / b->w.panel_bytes * 16;
+        copies = 1;
+    }
+    b->k.quantize(b->act, kind, b->x, MAX_K, N, K, 0, rg_act_tiles(N));
+    for (int i = 0; i < PASSES; i++)
+        t[i] = pass(b, copies);
+    qsort(t, PASSES, sizeof t[0], by_value);
+    const double ops = 2.0 * (double)(R * K * N * copies) / t[PASSES / 2];
+    const double got = (double)(R / 16 * b->w.panel_bytes * copies) / t[PASSES / 2];
+    const double by_read = got / lim->read, by_ops = ops / (kind == RG_ACT_F32 ? lim->fma : lim->dot);
+    return (rate){ ops * 1e-9, got * 1e-9, by_read > by_ops ? by_read : by_ops,
+                   by_read > by_ops     ? 'b'
+                   : kind == RG_ACT_F32 ? 'f'
+                                        : 'i' };
+}
+
+static void table(bench b[2], uint32_t type, const size_t shape[2])
+{
+    printf("\n%s %zu x %zu\n   N | 1 thread GOP/s   GB/s   of   | 2 threads GOP/s   GB/s   of\n",
+           rg_type_info_of(type)->name, shape[0], shape[1]);
+    fill_weights(&b[0], type, shape[1]);
+    for (size_t n = 0; n < RG_COUNT(widths); n++) {
+        printf("%4zu |", widths[n]);
+        for (int i = 0; i < 2; i++) {
+            const rate r = measure(&b[i], type, shape[0], shape[1], widths[n], &b[i].lim[0]);
+            printf(" %12.1f %8.2f %4.0f%% %c |", r.gops, r.gbs, 100.0 * r.share, r.limit);
+        }
+        printf("\n");
+        fflush(stdout);
+    }
+}
+
+static bool open_bench(bench *b, size_t threads, rg_isa isa, const bench *share)
+{
+    rg_err e = RG_ERR_INIT;
+    *b = share ? *share : (bench){ 0 };
+    if (rg_pool_new(&b->pool, threads, &e) != RG_OK)
+        return false;
+    rg_kernels_init(&b->k, isa);
+    b->scratch_bytes = RG_ROUND_UP(rg_mm_scratch_bytes(MAX_N, MAX_K), (size_t)4096);
+    b->scratch = rg_alloc_aligned(b->scratch_bytes * threads);
+    if (!share) {
+        b->weights = rg_alloc_aligned(weights_bytes);
+        b->x = rg_alloc_aligned((size_t)MAX_N * MAX_K * sizeof(float));
+        b->y = rg_alloc_aligned((size_t)MAX_N * 151936 * sizeof(float));
+        b->act = rg_alloc_aligned(rg_act_bytes(RG_ACT_F32, MAX_N, MAX_K));
+        if (!b->weights || !b->x || !b->y || !b->act)
+            return false;
+        memset(b->weights, 1, weights_bytes);
+        memset(b->y, 0, (size_t)MAX_N * 151936 * sizeof(float));
+        for (size_t i = 0; i < (size_t)MAX_N * MAX_K; i++)
+            b->x[i] = (float)rg_draw_uniform(2, i, RG_DRAW_NOISE) - 0.5f;
+    }
+    b->lim[0] = measure_limits(b);
+    printf("%zu thread%s: read %.1f GB/s, 8-bit dots %.0f GOP/s, f32 fma %.0f GFLOP/s\n", threads,
+           threads == 1 ? "" : "s", b->lim[0].read * 1e-9, b->lim[0].dot * 1e-9, b->lim[0].fma * 1e-9);
+    return b->scratch != NULL;
+}
+
+static void bench_quantize(bench *b)
+{
+    static const char *const names[] = { "f32", "per 32", "per 256", "per 256, sums per 16" };
+    for (int kind = RG_ACT_F32; kind <= RG_ACT_Q256_16; kind++) {
+        const double t = seconds();
+        for (int i = 0; i < 20; i++)
+            b->k.quantize(b->act, (rg_act)kind, b->x, MAX_K, 16, MAX_K, 0, 4);
+        printf("activations %-21s %.2f ns an element, 1 thread\n", names[kind],
+               (seconds() - t) * 1e9 / (20.0 * 16 * MAX_K));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    bench b[2];
+    rg_isa isa = rg_isa_best();
+    const char *type = argc > 1 && strcmp(argv[1], "all") != 0 ? argv[1] : NULL;
+    const char *shape = argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
+    if (argc > 3 && (!rg_isa_parse(&isa, argv[3]) || !rg_isa_available(isa))) {
+        fprintf(stderr, "bench_mm: level %s is not one this machine has\n", argv[3]);
+        return 2;
+    }
+    printf("level %s\n", rg_isa_name(isa));
+    if (!open_bench(&b[0], 1, isa, NULL) || !open_bench(&b[1], 2, isa, &b[0])) {
+        fprintf(stderr, "bench_mm: not enough memory\n");
+        return 4;
+    }
+    bench_quantize(&b[0]);
+    for (size_t t = 0; t < RG_COUNT(types); t++)
+        for (size_t s = 0; s < RG_COUNT(shapes); s++)
+            if ((!type || strcmp(type, rg_type_info_of(types[t])->name) == 0) &&
+                (!shape || (size_t)atoi(shape) == s) && shapes[s][1] % rg_type_info_of(types[t])->block == 0)
+                table(b, types[t], shapes[s]);
+    return 0;
+}

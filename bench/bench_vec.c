@@ -1,0 +1,245 @@
+/* bench_vec.c - what the vector kernels reach at every level this machine has.
+ *
+ * attn_page: GFLOP/s (4 * D * 32 a query) and the share of the f32 fma peak, which is measured
+ * here with the same registers (scalar for ref).  The others: elements/s over a vector that
+ * stays in the caches, and bytes/s read plus written.  One thread; the best of several. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "rung/kernel/kernel.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum { MAX_M = 224, MAX_D = 128, PAGES = 4, LONG = 4864, VOCAB = 151936, REPEATS = 15 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- the peak: twelve independent fma chains -------------------------------------------- */
+
+enum { PEAK_LOOPS = 200000, CHAINS = 12 };
+
+#define PEAK_BODY(VEC, LANES, SET, FMA, ADD, STORE)                                                          \
+    const VEC a = SET(x), b = SET(0.5f);                                                                     \
+    VEC c0 = SET(x), c1 = SET(x + 1), c2 = SET(x + 2), c3 = SET(x + 3), c4 = SET(x + 4), c5 = SET(x + 5);    \
+    VEC c6 = SET(x + 6), c7 = SET(x + 7), c8 = SET(x + 8), c9 = SET(x + 9), c10 = SET(x + 10);               \
+    VEC c11 = SET(x + 11);                                                                                   \
+    for (size_t i = 0; i < PEAK_LOOPS; i++) {                                                                \
+        c0 = FMA(c0, a, b), c1 = FMA(c1, a, b), c2 = FMA(c2, a, b), c3 = FMA(c3, a, b);                      \
+        c4 = FMA(c4, a, b), c5 = FMA(c5, a, b), c6 = FMA(c6, a, b), c7 = FMA(c7, a, b);                      \
+        c8 = FMA(c8, a, b), c9 = FMA(c9, a, b), c10 = FMA(c10, a, b), c11 = FMA(c11, a, b);                  \
+    }                                                                                                        \
+    c0 = ADD(ADD(ADD(c0, c1), ADD(c2, c3)), ADD(ADD(c4, c5), ADD(c6, c7)));                                  \
+    float out[LANES];                                                                                        \
+    STORE(out, ADD(c0, ADD(ADD(c8, c9), ADD(c10, c11))));                                                    \
+    return out[0]
+
+#define ONE_SET(x)      (x)
+#define ONE_ADD(a, b)   ((a) + (b))
+#define ONE_STORE(p, a) (*(p) = (a))
+
+static float peak_ref(float x)
+{
+    PEAK_BODY(float, 1, ONE_SET, fmaf, ONE_ADD, ONE_STORE);
+}
+
+#if defined(__x86_64__)
+
+__attribute__((target("avx2,fma"))) static float peak_avx2(float x)
+{
+    PEAK_BODY(__m256, 8, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_storeu_ps);
+}
+
+__attribute__((target("avx512f"))) static float peak_avx512(float x)
+{
+    PEAK_BODY(__m512, 16, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_storeu_ps);
+}
+
+#else
+#define peak_avx2   peak_ref
+#define peak_avx512 peak_ref
+#endif
+
+static double peak_flops(rg_isa isa)
+{
+    float (*const run[RG_N_ISA])(float) = { peak_ref, peak_avx2, peak_avx512 };
+    const double lanes[RG_N_ISA] = { 1, 8, 16 };
+    double best = 0;
+    volatile float keep = 0;
+    for (size_t r = 0; r < REPEATS; r++) {
+        const double t = now();
+        keep = run[isa](0.5f);
+        best = fmax(best, 2.0 * CHAINS * PEAK_LOOPS * lanes[isa] / (now() - t));
+    }
+    (void)keep;
+    return best;
+}
+
+/* ---- attention --------------------------------------------------------------------------- */
+
+static float *floats(size_t n)
+{
+    float *x = aligned_alloc(64, (n * sizeof *x + 63) / 64 * 64);
+    if (!x)
+        exit(1);
+    uint32_t s = 12345;
+    for (size_t i = 0; i < n; i++) {
+        s = s * 1664525u + 1013904223u;
+        x[i] = (float)(s >> 8) * 0x1p-23f - 1.0f;
+    }
+    return x;
+}
+
+static void bench_attn(const rg_kernels *k, double peak)
+{
+    static const size_t dims[] = { 64, 128 }, crowds[] = { 1, 7, 28, 112, 224 };
+    float *const kp = floats(PAGES * MAX_D * RG_PAGE), *const vp = floats(PAGES * MAX_D * RG_PAGE);
+    float *const qs = floats(MAX_M * MAX_D), *const sts = floats(MAX_M * (MAX_D + 16));
+    float *st[MAX_M];
+    const float *q[MAX_M];
+    uint8_t nv[MAX_M];
+    memset(nv, RG_PAGE, sizeof nv);
+    for (size_t i = 0; i < COUNT(dims) * COUNT(crowds); i++) {
+        const size_t D = dims[i / COUNT(crowds)], M = crowds[i % COUNT(crowds)];
+        const size_t loops = (k->isa == RG_ISA_REF ? 1 : 100) + (k->isa == RG_ISA_REF ? 100 : 20000) / M;
+        for (size_t m = 0; m < M; m++) {
+            st[m] = sts + m * (D + 16);
+            q[m] = qs + m * D;
+            memset(st[m], 0, (D + 2) * sizeof(float));
+            st[m][D] = -INFINITY;
+        }
+        double best = 0;
+        for (size_t r = 0; r < REPEATS; r++) {
+            const double t = now();
+            for (size_t l = 0; l < loops; l++)
+                k->attn_page(st, q, nv, M, kp + l % PAGES * D * RG_PAGE, vp + l % PAGES * D * RG_PAGE, D);
+            best = fmax(best, 4.0 * (double)(D * RG_PAGE * M * loops) / (now() - t));
+        }
+        printf("%-6s attn_page  D %3zu  M %3zu  %7.2f GFLOP/s  %3.0f %% of peak\n", k->name, D, M,
+               best * 1e-9, 100 * best / peak);
+    }
+    free(kp), free(vp), free(qs), free(sts);
+}
+
+/* ---- the rest ----------------------------------------------------------------------------- */
+
+typedef struct vectors {
+    const rg_kernels *k;
+    float *x, *y, *w;
+    int32_t *idx;
+} vectors;
+
+static void run_rmsnorm(vectors *v)
+{
+    v->k->rmsnorm(v->y, v->x, v->w, 4, 896, 1e-6f);
+}
+static void run_add(vectors *v)
+{
+    v->k->add(v->y, v->x, v->w, LONG);
+}
+static void run_silu(vectors *v)
+{
+    v->k->silu_mul(v->y, v->x, v->w, LONG);
+}
+static void run_rope(vectors *v)
+{
+    v->k->rope(v->x, v->w, 14, 64, 64, true);
+}
+static void run_rope_pairs(vectors *v)
+{
+    v->k->rope(v->x, v->w, 14, 64, 64, false);
+}
+static void run_exp(vectors *v)
+{
+    v->k->exp_shift(v->y, v->x, LONG, 1.0f, 1.0f);
+}
+static void run_sums(vectors *v)
+{
+    v->k->exp_sums(v->y, v->x, VOCAB, 1.0f, 1.0f);
+}
+static void run_max(vectors *v)
+{
+    size_t at;
+    v->y[0] = v->k->max(v->x, VOCAB, &at);
+}
+static void run_at_least(vectors *v)
+{
+    v->y[0] = (float)v->k->at_least(v->idx, 4096, v->x, VOCAB, 0.999f);
+}
+static void run_nonfinite(vectors *v)
+{
+    v->y[0] = (float)v->k->nonfinite(v->w, LONG);
+}
+static void run_widen(vectors *v)
+{
+    v->k->kv_widen(v->y, v->y + 64 * RG_PAGE, v->idx, v->idx + 16 * RG_PAGE, RG_F16, 64);
+}
+static void run_put(vectors *v)
+{
+    v->k->kv_put(v->idx, v->idx + 64 * RG_PAGE, RG_F16, v->x, v->w, 64, 5);
+}
+
+static void bench_rest(const rg_kernels *k)
+{
+    static const struct {
+        const char *name;
+        void (*run)(vectors *v);
+        double elements, bytes; /* a call; bytes read and written an element */
+    } row[] = {
+        { "rmsnorm 4 x 896", run_rmsnorm, 4 * 896, 12 },
+        { "add 4864", run_add, LONG, 12 },
+        { "silu_mul 4864", run_silu, LONG, 12 },
+        { "rope 14 x 64 neox", run_rope, 14 * 64, 8 },
+        { "rope 14 x 64 pairs", run_rope_pairs, 14 * 64, 8 },
+        { "exp_shift 4864", run_exp, LONG, 8 },
+        { "exp_sums 151936", run_sums, VOCAB, 4 },
+        { "max 151936", run_max, VOCAB, 4 },
+        { "at_least 151936", run_at_least, VOCAB, 4 },
+        { "nonfinite 4864", run_nonfinite, LONG, 4 },
+        { "kv_widen f16 D 64", run_widen, 2 * 64 * RG_PAGE, 6 },
+        { "kv_put f16 D 64", run_put, 2 * 64, 6 },
+    };
+    vectors v = { k, floats(VOCAB), floats(LONG * 2), floats(LONG), calloc(8192, sizeof(int32_t)) };
+    if (!v.idx)
+        exit(1);
+    for (size_t i = 0; i < COUNT(row); i++) {
+        const size_t loops = 1 + (size_t)((k->isa == RG_ISA_REF ? 2e5 : 2e6) / row[i].elements);
+        double best = 0;
+        for (size_t r = 0; r < REPEATS; r++) {
+            const double t = now();
+            for (size_t l = 0; l < loops; l++)
+                row[i].run(&v);
+            best = fmax(best, row[i].elements * (double)loops / (now() - t));
+        }
+        printf("%-6s %-20s %8.3f G elements/s  %7.2f GB/s\n", k->name, row[i].name, best * 1e-9,
+               best * row[i].bytes * 1e-9);
+    }
+    free(v.x), free(v.y), free(v.w), free(v.idx);
+}
+
+int main(void)
+{
+    for (int isa = 0; isa < RG_N_ISA; isa++) {
+        if (!rg_isa_available((rg_isa)isa))
+            continue;
+        rg_kernels k;
+        rg_kernels_init(&k, (rg_isa)isa);
+        const double peak = peak_flops((rg_isa)isa);
+        printf("%-6s f32 fma peak %.1f GFLOP/s, one thread\n", k.name, peak * 1e-9);
+        bench_attn(&k, peak);
+        bench_rest(&k);
+    }
+    return 0;
+}

@@ -1,0 +1,93 @@
+/* attn_ref.h - the definition of attention over pages; the second half of vec_ref.c, which
+ * includes it.  Contracts and the equations: kernel.h. */
+
+static void kv_put(void *kpage, void *vpage, uint32_t kv_type, const float *k, const float *v, size_t D,
+                   size_t at)
+{
+    if (kv_type == RG_F16) {
+        uint16_t *kh = kpage, *vh = vpage;
+        for (size_t d = 0; d < D; d++) {
+            kh[d * RG_PAGE + at] = rg_f16_from_f32(k[d]);
+            vh[at * D + d] = rg_f16_from_f32(v[d]);
+        }
+    } else {
+        float *kf = kpage, *vf = vpage;
+        for (size_t d = 0; d < D; d++) {
+            kf[d * RG_PAGE + at] = k[d];
+            vf[at * D + d] = v[d];
+        }
+    }
+}
+
+static void kv_widen(float *k, float *v, const void *kpage, const void *vpage, uint32_t kv_type, size_t D)
+{
+    if (kv_type == RG_F16) {
+        const uint16_t *kh = kpage, *vh = vpage;
+        for (size_t i = 0; i < D * RG_PAGE; i++) {
+            k[i] = rg_f16_to_f32(kh[i]);
+            v[i] = rg_f16_to_f32(vh[i]);
+        }
+    } else {
+        memcpy(k, kpage, D * RG_PAGE * sizeof *k);
+        memcpy(v, vpage, D * RG_PAGE * sizeof *v);
+    }
+}
+
+/* a > b ? a : b, so that a NaN in either gives b. */
+static float greater(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+/* Halved like the sums: the order decides which zero or NaN comes out. */
+static float halved_max(const float s[RG_PAGE])
+{
+    float a[LANES];
+    for (size_t i = 0; i < LANES; i++)
+        a[i] = greater(s[i], s[i + LANES]);
+    for (size_t h = LANES / 2; h > 0; h /= 2)
+        for (size_t i = 0; i < h; i++)
+            a[i] = greater(a[i], a[i + h]);
+    return a[0];
+}
+
+static void attn_one(float *st, const float *q, size_t nv, const float *k, const float *v, size_t D)
+{
+    float s[RG_PAGE], sum[LANES] = { 0 };
+    for (size_t t = 0; t < RG_PAGE; t++) {
+        s[t] = -INFINITY;
+        if (t >= nv)
+            continue;
+        s[t] = 0.0f;
+        for (size_t d = 0; d < D; d++)
+            s[t] = fmaf(q[d], k[d * RG_PAGE + t], s[t]);
+    }
+
+    const float m = st[D], m_new = greater(halved_max(s), m);
+    const float c = exp_one(m - m_new); /* m = -infinity: 0 */
+    for (size_t t = 0; t < RG_PAGE; t++) {
+        s[t] = exp_one(s[t] - m_new); /* unseen: 0 */
+        sum[t % LANES] += s[t];
+    }
+    st[D] = m_new;
+    st[D + 1] = fmaf(st[D + 1], c, halved_sum(sum));
+
+    for (size_t d = 0; d < D; d++) {
+        st[d] *= c;
+        for (size_t t = 0; t < nv; t++)
+            st[d] = fmaf(s[t], v[t * D + d], st[d]);
+    }
+}
+
+static void attn_page(float *const *st, const float *const *q, const uint8_t *nv, size_t M, const float *k,
+                      const float *v, size_t D)
+{
+    for (size_t i = 0; i < M; i++)
+        attn_one(st[i], q[i], nv[i], k, v, D);
+}
+
+static void attn_end(float *out, const float *st, size_t D)
+{
+    for (size_t d = 0; d < D; d++)
+        out[d] = st[d] / st[D + 1];
+}

@@ -1,0 +1,142 @@
+/* mm_tile.h - one register tile of the integer kernels, included once per shape and level.
+ *
+ * An integer sum i and a float sum s for each pair of (run of rows, column), in registers.  A run
+ * is a panel where a vector holds 16 rows (AVX-512), half a panel where it holds 8 (AVX2).
+ *
+ *            column 0   column 1   ...            one vpdpbusd = 16 rows x 4 k of one column
+ *   panel 0  i00 s00    i01 s01
+ *   panel 1  i10 s10    i11 s11
+ *
+ * Before: the level's mm_unpack*.h; RG__TILE is the name, RG__NC the columns, RG__RUNS(X) and
+ * RG__PAIRS(X) list the runs and the pairs.  Everything is a named variable: clang 14 keeps
+ * arrays of accumulators in memory whatever it is told, at four times the cost.
+ *
+ * 2 x 4 with scales per 32: 64 dots, 8 conversions, 8 products and 8 fma a block = 73 % dots
+ * where all share two ports (Intel), 80 % where conversions have their own (Zen 4). */
+#ifndef RUNG_MM_TILE_H
+#define RUNG_MM_TILE_H
+
+/* What a tile needs: sums are read and written, RG__SUM says where; w is the first panel (or its
+ * expansion), others w_step apart; records of successive groups are rec_step apart;
+ * ahead_lines lines from ahead on are prefetched per block; half: first half-panel (AVX2). */
+typedef struct tile {
+    float *sums;
+    const uint8_t *w, *rec, *ahead;
+    size_t w_step, rec_step, blocks, ahead_lines, half;
+} tile;
+
+/* Where the integer sums of half h (Q6_K: 16 k each) of block b start. */
+static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size_t b, size_t h, size_t c)
+{
+    if (L.fold == RG__FOLD_256_16)
+        return i32_at(rec, RG__ACT_ISUM * nc + 4 * (nc * (2 * b + h) + c));
+    if (L.offset != 0 && !dot_signed(L))
+        return i32_at(rec, RG__ACT_ISUM * nc + 4 * (nc * (8u * L.isum_row + b) + c));
+    return vi_zero();
+}
+
+#endif
+
+/* clang-format off */
+#define LOAD(p, c)  vf s##p##c = vf_load(a.sums + RG__SUM(p, c));
+#define CLEAR(p, c) s##p##c = vf_zero();
+#define STORE(p, c) vf_store(a.sums + RG__SUM(p, c), s##p##c);
+#define GROUP_END(p, c)                                                                          \
+    vf_store(a.sums + RG__SUM(p, c), vf_fma(s##p##c, f32_at(rec, d_at * RG__NC + 4 * (c)),       \
+                                            vf_load(a.sums + RG__SUM(p, c))));
+#define SOURCE(p)                                                                                \
+    size_t in##p;                                                                                \
+    const uint8_t *u##p = rg__unit_at(a.w + (p) * a.w_step, L, b0 + b, &in##p);                  \
+    if (stream) prefetch_head(u##p, L, in##p);
+#define SCALES(p)   vf d##p, m##p; block_scales(&d##p, &m##p, u##p, in##p, a.half + (p), L);
+#define START(p, c) vi i##p##c = int_start(rec, RG__NC, L, b, 0, c);
+#define AGAIN(p, c) i##p##c = int_start(rec, RG__NC, L, b, 1, c);
+#define PAIR(p, j)  vi lo##p, hi##p; pair(&lo##p, &hi##p, u##p, in##p, j, a.half + (p), L, stream);
+#define PAIR0(p) PAIR(p, 0)
+#define PAIR1(p) PAIR(p, 1)
+#define PAIR2(p) PAIR(p, 2)
+#define PAIR3(p) PAIR(p, 3)
+#define DOTS(p, c) i##p##c = dot2(i##p##c, lo##p, hi##p, x + 4 * (c), x + 4 * (RG__NC + (c)), L);
+#define STEP(j)                                                                                  \
+    {                                                                                            \
+        const uint8_t *x = rec + 4 * RG__NC * (8 * b + 2 * (j));                                 \
+        RG__RUNS(PAIR##j)                                                                        \
+        RG__PAIRS(DOTS)                                                                          \
+    }
+#define FOLD_D(p, c)                                                                             \
+    s##p##c = vf_fma(vf_of_int(i##p##c),                                                         \
+        vf_mul(d##p, f32_at(rec, RG__ACT_32_D * RG__NC + 4 * (RG__NC * b + (c)))), s##p##c);
+#define FOLD_S(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), d##p, s##p##c);
+#define FOLD_2(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), m##p, s##p##c);
+#define FOLD_M(p, c) s##p##c = vf_fma(m##p, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * b + (c))), s##p##c);
+/* clang-format on */
+
+static RG__INLINE void RG__TILE(tile a, rg__layout L, bool stream)
+{
+    const bool per_32 = L.fold == RG__FOLD_32 || L.fold == RG__FOLD_32_MIN;
+    const size_t d_at = L.fold == RG__FOLD_256_MIN ? RG__ACT_256_D : RG__ACT_16_D;
+    const size_t m_at = per_32 ? RG__ACT_32_FSUM : RG__ACT_256_FSUM;
+    const uint8_t *rec = a.rec;
+    RG__PAIRS(LOAD)
+    for (size_t b0 = 0; b0 < a.blocks; b0 += 8, rec += a.rec_step) {
+        const size_t nb = a.blocks - b0 < 8 ? a.blocks - b0 : 8;
+        if (!per_32) {
+            RG__PAIRS(CLEAR)
+        }
+        for (size_t b = 0; b < nb; b++) {
+            RG__RUNS(SOURCE)
+            for (size_t i = 0; i < a.ahead_lines; i++, a.ahead += 64)
+                _mm_prefetch((const char *)a.ahead, _MM_HINT_T0);
+            RG__RUNS(SCALES)
+            RG__PAIRS(START)
+            STEP(0)
+            STEP(1)
+            if (L.fold == RG__FOLD_256_16) {
+                RG__PAIRS(FOLD_S)
+                RG__PAIRS(AGAIN)
+            }
+            STEP(2)
+            STEP(3)
+            if (per_32) {
+                RG__PAIRS(FOLD_D)
+            } else if (L.fold == RG__FOLD_256_16) {
+                RG__PAIRS(FOLD_2)
+            } else {
+                RG__PAIRS(FOLD_S)
+            }
+            if (L.fold == RG__FOLD_32_MIN || L.fold == RG__FOLD_256_MIN) {
+                RG__PAIRS(FOLD_M)
+            }
+        }
+        if (!per_32) {
+            RG__PAIRS(GROUP_END)
+        }
+    }
+    if (per_32) {
+        RG__PAIRS(STORE)
+    }
+}
+
+#undef LOAD
+#undef CLEAR
+#undef STORE
+#undef GROUP_END
+#undef SOURCE
+#undef SCALES
+#undef START
+#undef AGAIN
+#undef PAIR
+#undef PAIR0
+#undef PAIR1
+#undef PAIR2
+#undef PAIR3
+#undef DOTS
+#undef STEP
+#undef FOLD_D
+#undef FOLD_S
+#undef FOLD_2
+#undef FOLD_M
+#undef RG__TILE
+#undef RG__NC
+#undef RG__RUNS
+#undef RG__PAIRS

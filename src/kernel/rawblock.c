@@ -1,0 +1,89 @@
+/* rawblock.c - takes apart one quantised block as GGUF stores it.
+ *
+ *   Q4_0  f16 d, 16 bytes           byte j: element j low, j + 16 high; value (q - 8) d
+ *   Q4_1  f16 d, f16 m, 16 bytes    likewise; value q d + m
+ *   Q5_0  f16 d, u32 h, 16 bytes    likewise, bit 4 of element j = bit j of h; (q - 16) d
+ *   Q8_0  f16 d, 32 s8              value q d
+ *   Q4_K  f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes
+ *   Q5_K  the same with 32 bytes of fifth bits before the 128
+ *   Q6_K  128 bytes low, 64 bytes high, 16 s8 scales, f16 d
+ *
+ * Source: the GGUF format as published by the ggml project. */
+#include "mm_int.h"
+
+static uint16_t read16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+/* Two runs of n elements out of n bytes: low nibbles, then high ones. */
+static void nibbles(uint8_t *q, const uint8_t *p, size_t n)
+{
+    for (size_t j = 0; j < n; j++) {
+        q[j] = p[j] & 15u;
+        q[j + n] = p[j] >> 4;
+    }
+}
+
+static void read_small(rg__raw *out, const uint8_t *p, uint32_t type)
+{
+    out->d = read16(p);
+    if (type == RG_Q8_0) {
+        for (size_t j = 0; j < 32; j++)
+            out->q[j] = p[2 + j] ^ 0x80u; /* s8 + 128 */
+        return;
+    }
+    if (type == RG_Q4_1)
+        out->m = read16(p + 2);
+    nibbles(out->q, p + (type == RG_Q4_0 ? 2 : type == RG_Q4_1 ? 4 : 6), 16);
+    if (type == RG_Q5_0)
+        for (size_t j = 0; j < 32; j++)
+            out->q[j] |= (uint8_t)((p[2 + j / 8] >> j % 8 & 1) << 4);
+}
+
+/* Eight 6-bit scales and eight 6-bit mins in 12 bytes: the first four of each lie in the low
+ * six bits of bytes 0-3 and 4-7; the others have their low nibbles in bytes 8-11 and their
+ * top two bits above the first four's. */
+static void scales_6bit(rg__raw *out, const uint8_t *s)
+{
+    for (size_t j = 0; j < 4; j++) {
+        out->sc[j] = s[j] & 63u;
+        out->ms[j] = s[j + 4] & 63u;
+        out->sc[j + 4] = (uint8_t)((s[j + 8] & 15u) | ((unsigned)s[j] >> 6) << 4);
+        out->ms[j + 4] = (uint8_t)((unsigned)s[j + 8] >> 4 | ((unsigned)s[j + 4] >> 6) << 4);
+    }
+}
+
+static void read_q4k_q5k(rg__raw *out, const uint8_t *p, uint32_t type)
+{
+    const uint8_t *high = p + 16, *low = type == RG_Q5_K ? p + 48 : p + 16;
+    out->d = read16(p);
+    out->m = read16(p + 2);
+    scales_6bit(out, p + 4);
+    for (size_t c = 0; c < 4; c++)
+        nibbles(out->q + 64 * c, low + 32 * c, 32);
+    if (type == RG_Q5_K)
+        for (size_t k = 0; k < 256; k++)
+            out->q[k] |= (uint8_t)((high[k % 32] >> k / 32 & 1) << 4);
+}
+
+static void read_q6k(rg__raw *out, const uint8_t *p)
+{
+    const uint8_t *high = p + 128;
+    memcpy(out->sc, p + 192, 16);
+    out->d = read16(p + 208);
+    for (size_t h = 0; h < 2; h++) /* halves of 128 elements */
+        nibbles(out->q + 128 * h, p + 64 * h, 64);
+    for (size_t k = 0; k < 256; k++)
+        out->q[k] |= (uint8_t)((high[32 * (k / 128) + k % 32] >> 2 * (k / 32 % 4) & 3) << 4);
+}
+
+void rg__raw_read(rg__raw *out, const uint8_t *block, uint32_t type)
+{
+    switch (type) {
+    case RG_Q4_K:
+    case RG_Q5_K: read_q4k_q5k(out, block, type); break;
+    case RG_Q6_K: read_q6k(out, block); break;
+    default: read_small(out, block, type);
+    }
+}
