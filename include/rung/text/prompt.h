@@ -1,0 +1,16 @@
+/* prompt.h - what a policy is told, by family (spec of test-time scaling, section 3.1). */
+#ifndef RUNG_TEXT_PROMPT_H
+#define RUNG_TEXT_PROMPT_H
+
+typedef struct rg_policy_prompt {
+    const char *name;           /* "default", "llama3", "r1", "none" */
+    const char *summary;        /* one line */
+    const char *system;         /* NULL = no system message */
+    const char *user_suffix;    /* goes behind the problem; NULL = nothing */
+} rg_policy_prompt;
+
+const rg_policy_prompt *rg_policy_prompt_find(const char *name);            /* NULL = unknown */
+/* The family a model's name speaks of; "default" when it speaks of none. */
+const rg_policy_prompt *rg_policy_prompt_for_model(const char *model_name);
+
+#endif
