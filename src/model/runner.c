@@ -1,0 +1,206 @@
+/* runner.c - one forward: embed, blocks, final norm; and the head, apart, because a search
+ * samples many branches from one hidden row and prompts need none. */
+#include <assert.h>
+#include <string.h>
+
+#include "rung/base/mem.h"
+
+#include "model_int.h"
+
+struct rg_runner {
+    const rg_model *m;
+    rg_ops         *o;
+    size_t          max_rows;
+    row            *rows;       /* max_rows */
+    int32_t        *id;         /* max_rows */
+    uint32_t       *wanted;     /* max_rows */
+    float          *cs;         /* (max_rows, rope_dim) */
+    uint32_t        kv_type;
+};
+
+static size_t max2(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Step arena for T rows: what lives through the step, and one layer's temporaries. */
+static size_t step_bytes(const rg_model_config *c, size_t T)
+{
+    const size_t C = c->n_embd, Q = c->n_head * c->head_dim, KV = c->n_head_kv * c->head_dim, F = c->n_ff;
+    const size_t attn = rg_ops_tensor_bytes(T, C) * 2 + rg_ops_tensor_bytes(T, Q) * 2 +
+                        rg_ops_tensor_bytes(T, KV) * 2 + rg_ops_linear_bytes(T, C) + rg_ops_linear_bytes(T, Q);
+    const size_t mlp = rg_ops_tensor_bytes(T, C) * 2 + rg_ops_tensor_bytes(T, F) * 3 +
+                       rg_ops_linear_bytes(T, C) + rg_ops_linear_bytes(T, F);
+    return 3 * rg_ops_tensor_bytes(T, C) + max2(attn, mlp) + 4096;
+}
+
+static size_t head_bytes(const rg_model_config *c, size_t n)
+{
+    return rg_ops_tensor_bytes(n, c->n_embd) + rg_ops_tensor_bytes(n, c->n_vocab) +
+           rg_ops_linear_bytes(n, c->n_embd) + 4096;
+}
+
+rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k, rg_pool *pool,
+                        bool exact, size_t max_rows, rg_err *e)
+{
+    *out = NULL;
+    rg_status s = RG_OK;
+    const rg_model_config *c = &m->c;
+    rg_runner *r = rg_calloc(1, sizeof *r);
+    if (r == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a runner");
+    r->m = m;
+    r->max_rows = max_rows;
+    r->kv_type = exact ? RG_F32 : RG_F16;
+    const size_t widest = max2(max2(c->n_embd, c->n_ff), c->n_head * c->head_dim);
+    const size_t scratch = max2(rg_ops_scratch_bytes(widest), rg__attention_scratch_bytes(c));
+    RG_GO(s, fail, rg_ops_new(&r->o, k, pool, exact, scratch, e));
+    r->rows = rg_alloc(max_rows, sizeof *r->rows);
+    r->id = rg_alloc(max_rows, sizeof *r->id);
+    r->wanted = rg_alloc(max_rows, sizeof *r->wanted);
+    r->cs = rg_alloc(max_rows * c->rope_dim, sizeof *r->cs);
+    if (r->rows == NULL || r->id == NULL || r->wanted == NULL || r->cs == NULL)
+        RG_FAIL_GO(s, fail, e, RG_ENOMEM, "no memory for steps of %zu tokens", max_rows);
+    *out = r;
+    return RG_OK;
+fail:
+    rg_runner_free(r);
+    return s;
+}
+
+void rg_runner_free(rg_runner *r)
+{
+    if (r == NULL)
+        return;
+    rg_ops_free(r->o);
+    rg_free(r->rows);
+    rg_free(r->id);
+    rg_free(r->wanted);
+    rg_free(r->cs);
+    rg_free(r);
+}
+
+size_t rg_runner_peak(const rg_runner *r)
+{
+    return rg_ops_peak(r->o);
+}
+
+/* ---- blocks ---- */
+
+typedef struct rope_job {
+    const rg_runner *r;
+    rg_tensor        q, k;
+} rope_job;
+
+static void rope_rows(void *arg, size_t begin, size_t end, size_t thread)
+{
+    (void)thread;
+    const rope_job *j = arg;
+    const rg_model_config *c = &j->r->m->c;
+    const rg_kernels *k = rg_ops_kernels(j->r->o);
+    for (size_t t = begin; t < end; t++) {
+        const float *cs = j->r->cs + t * c->rope_dim;
+        k->rope(j->q.x + t * j->q.ld, cs, c->n_head, c->head_dim, c->rope_dim, c->rope_neox);
+        k->rope(j->k.x + t * j->k.ld, cs, c->n_head_kv, c->head_dim, c->rope_dim, c->rope_neox);
+    }
+}
+
+static void mixer(rg_runner *r, rg_tensor x, const block *b, size_t layer)
+{
+    rg_tensor qkv[3], y;
+    const rg_tensor h = rg_op_rmsnorm(r->o, x, b->mixer_norm, r->m->c.norm_eps);
+    rg_op_linear(r->o, qkv, h, b->attn.qkv, b->attn.bias, 3);
+    rope_job j = { r, qkv[0], qkv[1] };
+    const size_t threads = rg_pool_threads(rg_ops_pool(r->o));
+    rg_parallel(rg_ops_pool(r->o), x.T, max2(x.T / threads, 8), rope_rows, &j);
+    const rg_tensor a = rg__attention(r->o, &r->m->c, r->rows, r->kv_type, layer, qkv[0], qkv[1], qkv[2]);
+    rg_op_linear(r->o, &y, a, &b->attn.out, &b->attn.out_bias, 1);
+    rg_op_add(r->o, x, y);
+}
+
+static void mlp(rg_runner *r, rg_tensor x, const block *b)
+{
+    rg_tensor gu[2], y;
+    const rg_tensor h = rg_op_rmsnorm(r->o, x, b->mlp_norm, r->m->c.norm_eps);
+    rg_op_linear(r->o, gu, h, b->gate_up, NULL, 2);
+    const rg_tensor f = rg_op_silu_mul(r->o, gu[0], gu[1]);
+    rg_op_linear(r->o, &y, f, &b->down, NULL, 1);
+    rg_op_add(r->o, x, y);
+}
+
+/* ---- the step ---- */
+
+typedef struct angle_job {
+    const rg_model *m;
+    const row      *rows;
+    float          *cs;
+} angle_job;
+
+static void angles(void *arg, size_t begin, size_t end, size_t thread)
+{
+    (void)thread;
+    const angle_job *j = arg;
+    for (size_t t = begin; t < end; t++)
+        rg__rope_angles(j->cs + t * j->m->c.rope_dim, j->m, j->rows[t].pos);
+}
+
+/* Lays the spans out as rows; returns how many, and how many are wanted. */
+static size_t lay_out(rg_runner *r, const rg_span_in *spans, size_t n, size_t *n_wanted)
+{
+    size_t T = 0, W = 0;
+    for (size_t i = 0; i < n; i++) {
+        const rg_span_in *s = &spans[i];
+        const size_t first = rg_state_len(s->state) - s->n;
+        for (size_t j = 0; j < s->n; j++, T++) {
+            assert(T < r->max_rows);
+            r->rows[T] = (row){ s->state, first + j };
+            r->id[T] = s->id[j];
+            if (j + s->want >= s->n)
+                r->wanted[W++] = (uint32_t)T;
+        }
+    }
+    *n_wanted = W;
+    return T;
+}
+
+rg_status rg_runner_forward(rg_runner *r, const rg_span_in *spans, size_t n, rg_tensor *hidden, rg_err *e)
+{
+    const rg_model *m = r->m;
+    size_t W;
+    const size_t T = lay_out(r, spans, n, &W);
+    rg_ops_reset(r->o);
+    RG_TRY(rg_ops_reserve(r->o, step_bytes(&m->c, T), e));
+    angle_job a = { m, r->rows, r->cs };
+    rg_parallel(rg_ops_pool(r->o), T, 16, angles, &a);
+
+    const rg_tensor x = rg_op_embed(r->o, m->embed, r->id, T);
+    const size_t layer_mark = rg_ops_mark(r->o);
+    for (size_t i = 0; i < m->c.n_layer; i++) {
+        mixer(r, x, &m->blk[i], i);
+        rg_ops_rewind(r->o, layer_mark);
+        mlp(r, x, &m->blk[i]);
+        rg_ops_rewind(r->o, layer_mark);
+    }
+    *hidden = rg_op_rmsnorm(r->o, rg_op_rows(r->o, x, r->wanted, W), m->final_norm, m->c.norm_eps);
+    return RG_OK;
+}
+
+rg_status rg_runner_logits(rg_runner *r, const float *const *rows, size_t n, float *logits, size_t ld,
+                           rg_err *e)
+{
+    const rg_model_config *c = &r->m->c;
+    rg_ops_reset(r->o);
+    RG_TRY(rg_ops_reserve(r->o, head_bytes(c, n), e));
+    rg_tensor y;
+    const rg_tensor h = rg_op_new(r->o, n, c->n_embd);
+    for (size_t i = 0; i < n; i++)
+        memcpy(h.x + i * h.ld, rows[i], c->n_embd * sizeof(float));
+    rg_op_linear(r->o, &y, h, &r->m->head, NULL, 1);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(logits + i * ld, y.x + i * y.ld, c->n_vocab * sizeof(float));
+        if (rg_ops_kernels(r->o)->nonfinite(y.x + i * y.ld, c->n_vocab))
+            RG_FAIL(e, RG_EFORMAT, "the model gave logits that are not finite: its weights are damaged "
+                    "(rung model check --check-tensors finds where)");
+    }
+    return RG_OK;
+}
