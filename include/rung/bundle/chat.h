@@ -1,0 +1,25 @@
+/* chat.h - a conversation as token ids: template, control-token safety and BOS in one place. */
+#ifndef RUNG_BUNDLE_CHAT_H
+#define RUNG_BUNDLE_CHAT_H
+
+#include "rung/bundle/bundle.h"
+
+typedef struct rg_chat_opt {
+    bool          add_generation_prompt;
+    bool          continue_final;       /* the last assistant message stays open */
+    const json_t *kwargs;               /* chat_template_kwargs or NULL */
+    int64_t       now_unix;
+} rg_chat_opt;
+
+/* Appends the ids of messages (an array of {"role","content"}).  Text of the messages never
+ * becomes a control token.  BOS stands in front exactly once where the vocabulary asks for it.
+ * RG_EARG when the model has no template. */
+rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o, rg_err *e);
+
+/* Plain text in front of which the vocabulary may want a BOS. */
+rg_status rg_text_ids(rg_ids *ids, const rg_bundle *b, rg_str text, rg_special special, rg_err *e);
+
+/* {"role","content"} as a new reference; NULL when text is not UTF-8 or memory is out. */
+json_t *rg_chat_message(const char *role, rg_str content);
+
+#endif

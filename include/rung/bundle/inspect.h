@@ -1,0 +1,50 @@
+/* inspect.h - what a model file is, read from its header: no weights are loaded. */
+#ifndef RUNG_BUNDLE_INSPECT_H
+#define RUNG_BUNDLE_INSPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rung/base/call.h"
+#include "rung/base/err.h"
+#include "rung/base/numtype.h"
+#include "rung/format/gguf.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rg_type_count {
+    uint32_t type;
+    size_t tensors;
+    uint64_t bytes;
+} rg_type_count;
+
+/* Strings borrow from the file; a number that the file does not state is 0. */
+typedef struct rg_model_facts {
+    rg_str architecture, name;
+    uint64_t file_bytes, parameters;
+    uint64_t layers, width, heads, kv_heads, head_size, context, vocabulary;
+    rg_str tokenizer, pre_tokenizer;
+    bool has_template;
+    size_t tensors;
+    rg_type_count types[RG_TYPE_END]; /* the formats that occur, most bytes first */
+    size_t n_types;
+    uint64_t weight_bytes;    /* loaded: the file and 15 % at most */
+    uint64_t bytes_per_token; /* of attention state: keys and values of 16 bits, all layers */
+} rg_model_facts;
+
+void rg_model_facts_read(rg_model_facts *f, const rg_gguf *g);
+
+/* Memory for the weights and n_tokens of attention state. */
+uint64_t rg_model_facts_memory(const rg_model_facts *f, uint64_t n_tokens);
+
+/* Looks at every weight: RG_EFORMAT naming the tensor and the element if one is NaN or infinite.
+ * In a quantised block that is so exactly when one of its scales is. */
+rg_status rg_model_check_finite(const rg_gguf *g, const rg_call *call, rg_err *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,64 @@
+#include "rung/bundle/chat.h"
+
+#include "rung/base/mem.h"
+
+json_t *rg_chat_message(const char *role, rg_str content)
+{
+    return json_pack("{s:s, s:s%}", "role", role, "content", content.p == NULL ? "" : content.p, content.n);
+}
+
+static rg_status put_bos(rg_ids *ids, const rg_tokenizer *t, rg_err *e)
+{
+    const int32_t bos = rg_token_bos(t);
+    return rg_token_adds_bos(t) && bos >= 0 ? rg_ids_push(ids, bos, e) : RG_OK;
+}
+
+rg_status rg_text_ids(rg_ids *ids, const rg_bundle *b, rg_str text, rg_special special, rg_err *e)
+{
+    const rg_tokenizer *t = rg_bundle_tokenizer(b);
+    RG_TRY(put_bos(ids, t, e));
+    return rg_tokenize(t, text, special, ids, e);
+}
+
+/* Many templates write the BOS themselves: then the vocabulary's wish is already met. */
+static rg_status tokenise(rg_ids *ids, const rg_tokenizer *t, const rg_rendering *r, rg_err *e)
+{
+    rg_ids own = { 0 };
+    rg_status s = rg_tokenize_spans(t, rg_buf_view(&r->text), r->spans, r->n_spans, &own, e);
+    if (s == RG_OK && (own.n == 0 || own.id[0] != rg_token_bos(t)))
+        s = put_bos(ids, t, e);
+    if (s == RG_OK)
+        s = rg_ids_append(ids, own.id, own.n, e);
+    rg_ids_free(&own);
+    return s;
+}
+
+static char *token_text(const rg_tokenizer *t, int32_t id)
+{
+    const rg_str s = id < 0 ? rg_str_of("") : rg_token_text(t, id);
+    return rg_strndup(s.p, s.n);
+}
+
+rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o, rg_err *e)
+{
+    const rg_template *tpl;
+    RG_TRY(rg_bundle_template(&tpl, b, e));
+    if (tpl == NULL)
+        RG_FAIL(e, RG_EARG, "%s carries no chat template: give one with --template (chatml, llama3, a file)",
+                rg_bundle_name(b));
+    const rg_tokenizer *t = rg_bundle_tokenizer(b);
+    rg_rendering r = { .text = RG_BUF_MAX(16 << 20) };
+    char *bos = token_text(t, rg_token_bos(t)), *eos = token_text(t, rg_token_eos(t));
+    const rg_render_opt ro = { .messages = messages, .kwargs = o->kwargs, .bos = bos, .eos = eos,
+                               .add_generation_prompt = o->add_generation_prompt,
+                               .continue_final = o->continue_final, .now_unix = o->now_unix };
+    rg_status s = bos == NULL || eos == NULL
+        ? rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation")
+        : rg_template_render(tpl, &ro, &r, e);
+    if (s == RG_OK)
+        s = tokenise(ids, t, &r, e);
+    rg_rendering_free(&r);
+    rg_free(bos);
+    rg_free(eos);
+    return s;
+}

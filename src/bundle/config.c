@@ -1,0 +1,152 @@
+/* config.c - a model's configuration out of GGUF keys, and its memory before loading. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rung/base/mem.h"
+#include "rung/bundle/bundle.h"
+
+typedef struct keys {
+    const rg_gguf *g;
+    const char *arch;
+    char name[160];
+} keys;
+
+static const char *key(keys *k, const char *rest)
+{
+    snprintf(k->name, sizeof k->name, "%s.%s", k->arch, rest);
+    return k->name;
+}
+
+static rg_status need(size_t *out, keys *k, const char *rest, rg_err *e)
+{
+    uint64_t v;
+    if (!rg_gguf_u64(k->g, key(k, rest), &v))
+        RG_FAIL(e, RG_EFORMAT, "key %s is %s: not a whole model file?", k->name,
+                rg_gguf_has(k->g, k->name) ? "not a whole number" : "missing");
+    if (v > 1u << 30)
+        RG_FAIL(e, RG_EFORMAT, "key %s is %llu: no model is that large", k->name, (unsigned long long)v);
+    *out = (size_t)v;
+    return RG_OK;
+}
+
+static size_t want(keys *k, const char *rest, size_t otherwise)
+{
+    uint64_t v;
+    return rg_gguf_u64(k->g, key(k, rest), &v) && v <= 1u << 30 ? (size_t)v : otherwise;
+}
+
+static double want_f(keys *k, const char *rest, double otherwise)
+{
+    double v;
+    return rg_gguf_f64(k->g, key(k, rest), &v) ? v : otherwise;
+}
+
+/* Vocabulary: rows of the embedding; that the tokenizer agrees is checked by the bundle. */
+static rg_status vocab(size_t *out, const rg_gguf *g, rg_err *e)
+{
+    const rg_gguf_tensor *t = rg_gguf_find(g, "token_embd.weight");
+    if (t == NULL || t->n_dims != 2)
+        RG_FAIL(e, RG_EFORMAT, "tensor token_embd.weight is missing: this file holds no model%s",
+                rg_gguf_n_tensors(g) == 0 ? ", only a vocabulary" : "");
+    *out = (size_t)t->dims[1];
+    return RG_OK;
+}
+
+static rg_status rope(rg_model_config *c, keys *k, rg_err *e)
+{
+    rg_str type;
+    c->rope_dim = want(k, "rope.dimension_count", c->head_dim);
+    c->rope_base = want_f(k, "rope.freq_base", 10000.0);
+    c->rope_factor = 1.0;
+    if (!rg_gguf_str(k->g, key(k, "rope.scaling.type"), &type) || rg_str_is(type, "none"))
+        return RG_OK;
+    if (!rg_str_is(type, "linear"))
+        RG_FAIL(e, RG_EFORMAT,
+                "rope scaling \"%.*s\" is not one this engine runs (none, linear, and Llama 3's "
+                "factors in rope_freqs.weight)",
+                (int)RG_MIN(type.n, (size_t)40), type.p);
+    c->rope_factor = want_f(k, "rope.scaling.factor", 1.0);
+    return RG_OK;
+}
+
+/* Keys whose presence means arithmetic this architecture's block does not do. */
+static rg_status no_surprises(keys *k, rg_err *e)
+{
+    static const char *const refused[] = {
+        "expert_count",   "attention.sliding_window", "attention.logit_softcapping",
+        "logit_scale",    "embedding_scale",          "residual_scale",
+        "attention.scale"
+    };
+    for (size_t i = 0; i < RG_COUNT(refused); i++) {
+        uint64_t u = 0;
+        double f = 0;
+        key(k, refused[i]);
+        if ((rg_gguf_u64(k->g, k->name, &u) && u != 0) || (rg_gguf_f64(k->g, k->name, &f) && f != 0))
+            RG_FAIL(e, RG_EFORMAT, "key %s asks for something this engine does not do", k->name);
+    }
+    return RG_OK;
+}
+
+rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, rg_err *e)
+{
+    memset(c, 0, sizeof *c);
+    rg_str arch;
+    if (!rg_gguf_str(g, "general.architecture", &arch))
+        RG_FAIL(e, RG_EFORMAT, "key general.architecture is missing: not a model file");
+    char name[65];
+    snprintf(name, sizeof name, "%.*s", (int)RG_MIN(arch.n, sizeof name - 1), arch.p);
+    RG_TRY(rg_model_config_arch(c, name, e));
+    keys k = { .g = g, .arch = c->arch };
+    RG_TRY(need(&c->n_layer, &k, "block_count", e));
+    RG_TRY(need(&c->n_embd, &k, "embedding_length", e));
+    RG_TRY(need(&c->n_head, &k, "attention.head_count", e));
+    RG_TRY(need(&c->n_ff, &k, "feed_forward_length", e));
+    c->n_head_kv = want(&k, "attention.head_count_kv", c->n_head);
+    c->n_ctx = want(&k, "context_length", 4096);
+    if (c->n_head == 0)
+        RG_FAIL(e, RG_EFORMAT, "key %s is 0", key(&k, "attention.head_count"));
+    c->head_dim = want(&k, "attention.key_length", c->n_embd / c->n_head);
+    if (want(&k, "attention.value_length", c->head_dim) != c->head_dim)
+        RG_FAIL(e, RG_EFORMAT, "heads whose keys and values differ in size are not supported");
+    c->norm_eps = (float)want_f(&k, "attention.layer_norm_rms_epsilon", 1e-5);
+    RG_TRY(vocab(&c->n_vocab, g, e));
+    RG_TRY(rope(c, &k, e));
+    RG_TRY(no_surprises(&k, e));
+    return rg_model_config_check(c, e);
+}
+
+rg_status rg_predict_memory(uint64_t *bytes, const rg_gguf *g, rg_err *e)
+{
+    uint64_t total = 16u << 20; /* tokenizer, tables, scratch */
+    const bool tied = rg_gguf_find(g, "output.weight") == NULL;
+    for (size_t i = 0; i < rg_gguf_n_tensors(g); i++) {
+        const rg_gguf_tensor *t = rg_gguf_tensor_at(g, i);
+        if (!rg_type_info_of(t->type)->runs)
+            RG_FAIL(e, RG_EFORMAT, "tensor %.*s has type %s, which this engine does not run", (int)t->name.n,
+                    t->name.p, rg_type_info_of(t->type)->name);
+        if (rg_str_is(t->name, "token_embd.weight") && !tied)
+            continue; /* read a row at a time from the mapped file */
+        const uint64_t panels = t->n_dims < 2 ? 0 : (t->dims[1] + RG_PANEL_ROWS - 1) / RG_PANEL_ROWS;
+        if (t->n_dims < 2)
+            total += t->dims[0] * sizeof(float);
+        else if (!rg_add_u64(&total, total, panels * rg_panel_bytes(t->type, (size_t)t->dims[0])))
+            RG_FAIL(e, RG_EFORMAT, "the tensors' sizes do not add up");
+    }
+    *bytes = total;
+    return RG_OK;
+}
+
+uint64_t rg_memory_available(void)
+{
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (f == NULL)
+        return 0;
+    char line[256];
+    unsigned long long kib = 0;
+    while (fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            break;
+    fclose(f);
+    return (uint64_t)kib << 10;
+}

@@ -1,0 +1,160 @@
+/* inspect.c - the facts of a model file, and the search for weights that are not numbers. */
+#include "rung/bundle/inspect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rung/base/mem.h"
+
+/* "<architecture>.<leaf>" as a number; 0 when it is absent or the name does not fit. */
+static uint64_t arch_u64(const rg_gguf *g, rg_str arch, const char *leaf)
+{
+    char key[128];
+    uint64_t v = 0;
+    const int n = snprintf(key, sizeof key, "%.*s.%s", (int)RG_MIN(arch.n, sizeof key), arch.p, leaf);
+    return n > 0 && (size_t)n < sizeof key && rg_gguf_u64(g, key, &v) ? v : 0;
+}
+
+static int more_bytes(const void *a, const void *b)
+{
+    const uint64_t x = ((const rg_type_count *)a)->bytes, y = ((const rg_type_count *)b)->bytes;
+    return (x < y) - (x > y);
+}
+
+static void count_types(rg_model_facts *f, const rg_gguf *g)
+{
+    for (size_t i = 0; i < f->tensors; i++) {
+        const rg_gguf_tensor *t = rg_gguf_tensor_at(g, i);
+        size_t k = 0;
+        while (k < f->n_types && f->types[k].type != t->type)
+            k++;
+        if (k == RG_COUNT(f->types))
+            continue;
+        if (k == f->n_types)
+            f->types[f->n_types++] = (rg_type_count){ .type = t->type };
+        f->types[k].tensors++;
+        f->types[k].bytes += t->bytes;
+        f->parameters += t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
+    }
+    qsort(f->types, f->n_types, sizeof f->types[0], more_bytes);
+}
+
+/* Keys and values of every layer, two bytes each; saturates, as the header may claim anything. */
+static uint64_t token_bytes(const rg_model_facts *f, uint64_t k_size, uint64_t v_size)
+{
+    uint64_t per_head, per_layer, all;
+    if (!rg_add_u64(&per_head, k_size, v_size) || !rg_mul_u64(&per_layer, per_head, f->kv_heads) ||
+        !rg_mul_u64(&per_layer, per_layer, 2) || !rg_mul_u64(&all, per_layer, f->layers))
+        return UINT64_MAX;
+    return all;
+}
+
+static void read_shape(rg_model_facts *f, const rg_gguf *g)
+{
+    const rg_str a = f->architecture;
+    rg_gguf_kind kind;
+    size_t n = 0;
+    f->layers = arch_u64(g, a, "block_count");
+    f->width = arch_u64(g, a, "embedding_length");
+    f->context = arch_u64(g, a, "context_length");
+    f->heads = arch_u64(g, a, "attention.head_count");
+    f->kv_heads = arch_u64(g, a, "attention.head_count_kv");
+    if (f->kv_heads == 0)
+        f->kv_heads = f->heads;
+    f->head_size = arch_u64(g, a, "attention.key_length");
+    if (f->head_size == 0 && f->heads > 0)
+        f->head_size = f->width / f->heads;
+    const uint64_t v_size = arch_u64(g, a, "attention.value_length");
+    f->bytes_per_token = token_bytes(f, f->head_size, v_size ? v_size : f->head_size);
+    if (rg_gguf_array(g, "tokenizer.ggml.tokens", &kind, &n))
+        f->vocabulary = n;
+    else
+        f->vocabulary = arch_u64(g, a, "vocab_size");
+}
+
+void rg_model_facts_read(rg_model_facts *f, const rg_gguf *g)
+{
+    *f = (rg_model_facts){ .file_bytes = rg_gguf_file_bytes(g), .tensors = rg_gguf_n_tensors(g) };
+    rg_gguf_str(g, "general.architecture", &f->architecture);
+    rg_gguf_str(g, "general.name", &f->name);
+    rg_gguf_str(g, "tokenizer.ggml.model", &f->tokenizer);
+    rg_gguf_str(g, "tokenizer.ggml.pre", &f->pre_tokenizer);
+    f->has_template = rg_gguf_has(g, "tokenizer.chat_template");
+    f->weight_bytes = f->file_bytes + f->file_bytes / 100 * 15;
+    count_types(f, g);
+    read_shape(f, g);
+}
+
+uint64_t rg_model_facts_memory(const rg_model_facts *f, uint64_t n_tokens)
+{
+    uint64_t state, all;
+    if (!rg_mul_u64(&state, f->bytes_per_token, n_tokens) || !rg_add_u64(&all, state, f->weight_bytes))
+        return UINT64_MAX;
+    return all;
+}
+
+/* Where a format keeps its floating-point numbers: `n` of them, `width` bytes each, from byte
+ * `at` of a block on.  exponent is the bits that are all ones in an infinity or a NaN, in the
+ * number's top two bytes.
+ * Source: the block layouts of ggml (docs/formats/gguf.md). */
+typedef struct floats_of {
+    uint32_t type, at, n, width;
+    uint16_t exponent;
+} floats_of;
+
+static const floats_of float_places[] = {
+    { RG_F32, 0, 1, 4, 0x7f80 },  { RG_F16, 0, 1, 2, 0x7c00 },   { RG_BF16, 0, 1, 2, 0x7f80 },
+    { RG_F64, 0, 1, 8, 0x7ff0 },  { RG_Q4_0, 0, 1, 2, 0x7c00 },  { RG_Q4_1, 0, 2, 2, 0x7c00 },
+    { RG_Q5_0, 0, 1, 2, 0x7c00 }, { RG_Q5_1, 0, 2, 2, 0x7c00 },  { RG_Q8_0, 0, 1, 2, 0x7c00 },
+    { RG_Q8_1, 0, 2, 2, 0x7c00 }, { RG_Q2_K, 80, 2, 2, 0x7c00 }, { RG_Q3_K, 108, 1, 2, 0x7c00 },
+    { RG_Q4_K, 0, 2, 2, 0x7c00 }, { RG_Q5_K, 0, 2, 2, 0x7c00 },  { RG_Q6_K, 208, 1, 2, 0x7c00 },
+    { RG_Q8_K, 0, 1, 4, 0x7f80 },
+};
+
+static const floats_of *places_of(uint32_t type)
+{
+    for (size_t i = 0; i < RG_COUNT(float_places); i++)
+        if (float_places[i].type == type)
+            return &float_places[i];
+    return NULL; /* integers have none */
+}
+
+static bool block_is_finite(const uint8_t *block, const floats_of *w)
+{
+    for (uint32_t k = 0; k < w->n; k++) {
+        const uint8_t *top = block + w->at + (k + 1) * w->width - 2; /* little-endian */
+        if (((unsigned)(top[0] | top[1] << 8) & w->exponent) == w->exponent)
+            return false;
+    }
+    return true;
+}
+
+static rg_status check_tensor(const rg_gguf_tensor *t, const rg_call *call, rg_err *e)
+{
+    const rg_type_info *info = rg_type_info_of(t->type);
+    const floats_of *w = places_of(t->type);
+    const uint64_t blocks = info->bytes ? t->bytes / info->bytes : 0;
+
+    for (uint64_t b = 0; w && b < blocks; b++) {
+        if (b % (1 << 20) == 0)
+            RG_TRY(rg_call_check(call, e));
+        if (!block_is_finite((const uint8_t *)t->data + b * info->bytes, w))
+            RG_FAIL(e, RG_EFORMAT,
+                    "tensor %.*s (%s) holds a weight that is no finite number, at element %llu",
+                    (int)t->name.n, t->name.p, info->name, (unsigned long long)(b * info->block));
+    }
+    return RG_OK;
+}
+
+rg_status rg_model_check_finite(const rg_gguf *g, const rg_call *call, rg_err *e)
+{
+    const rg_map *map = rg_gguf_map(g);
+    for (size_t i = 0; i < rg_gguf_n_tensors(g); i++) {
+        const rg_gguf_tensor *t = rg_gguf_tensor_at(g, i);
+        RG_TRY(check_tensor(t, call, e));
+        if (map)
+            rg_map_release(map, t->offset, t->bytes);
+    }
+    return RG_OK;
+}
