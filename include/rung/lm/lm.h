@@ -1,0 +1,159 @@
+/* lm.h - the language-model port: generate and score over a tree of token sequences.
+ *
+ * A node is a sequence of tokens: its parent's, then its own.  Nodes are made by extending a
+ * node with given tokens or by generating; they are reference-counted and immutable once
+ * made, so any number of searches may branch from one.  What a node's tokens cost to compute
+ * is paid once, when the first call needs it, and kept until the node goes.
+ *
+ * Calls block and may come from many threads; the scheduler merges everything that waits
+ * into one batch per step, and a finished branch's place is taken at once.  A continuation's
+ * tokens depend on (model, its node's tokens, sampling, stream) and on nothing else: not on
+ * the batch, the threads, or who else is running. */
+#ifndef RUNG_LM_LM_H
+#define RUNG_LM_LM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rung/base/call.h"
+#include "rung/base/err.h"
+#include "rung/bundle/bundle.h"
+
+typedef struct rg_lm rg_lm;
+typedef struct rg_lm_node rg_lm_node;
+
+typedef struct rg_lm_opt {
+    bool   exact;           /* the f32 path */
+    size_t slots;           /* branches that run at once; 0 = 64 */
+    size_t max_rows;        /* tokens in one step; 0 = 512 */
+    size_t kv_bytes;        /* memory for attention state; 0 = half of what is free */
+    size_t ctx;             /* longest sequence; 0 = the model's own */
+} rg_lm_opt;
+
+/* k, pool and b are borrowed and must outlive it; the pool is used by the scheduler alone. */
+rg_status rg_lm_open_local(rg_lm **out, const rg_bundle *b, const rg_kernels *k, rg_pool *pool,
+                           const rg_lm_opt *o, rg_err *e);
+void      rg_lm_close(rg_lm *lm);               /* all its nodes must be released; NULL is fine */
+const rg_bundle *rg_lm_bundle(const rg_lm *lm);
+size_t           rg_lm_ctx(const rg_lm *lm);
+
+/* ---- nodes ---- */
+
+rg_lm_node *rg_lm_root(rg_lm *lm);                                      /* empty; NULL = no memory */
+rg_status   rg_lm_extend(rg_lm_node **out, rg_lm_node *from, const int32_t *id, size_t n, rg_err *e);
+rg_lm_node *rg_lm_retain(rg_lm_node *node);
+void        rg_lm_release(rg_lm_node *node);                            /* NULL is fine */
+size_t      rg_lm_node_len(const rg_lm_node *node);
+/* A node that holds exactly id[0..n): branches off `near` (a conversation so far; NULL = root)
+ * at the deepest node that is a prefix, so what was computed there is not computed again. */
+rg_status   rg_lm_node_for(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const int32_t *id, size_t n,
+                           rg_err *e);
+
+/* ---- generating ---- */
+
+typedef struct rg_bias {
+    int32_t id;
+    float   add;            /* to the raw logit */
+} rg_bias;
+
+/* Order of work: logit bias, penalties, (temp 0: arg-max, no draw), top-k, top-p, min-p on
+ * the untempered distribution, then temperature and one draw: the order of llama.cpp.
+ * Log-probabilities reported are those of the raw model, before all of this. */
+typedef struct rg_sampling {
+    double  temp;               /* 0 = greedy, lowest id on ties */
+    int64_t top_k;              /* 0 = off */
+    double  top_p;              /* 1 = off */
+    double  min_p;              /* 0 = off */
+    double  repeat_penalty;     /* 1 = off; Keskar et al. 2019, section 4.1 */
+    double  presence_penalty, frequency_penalty;
+    int64_t repeat_last_n;      /* window of the three penalties; -1 = all */
+    const rg_bias *bias;
+    size_t  n_bias;
+} rg_sampling;
+
+#define RG_SAMPLING_DEFAULTS { 0.8, 0, 1.0, 0.0, 1.0, 0.0, 0.0, 64, NULL, 0 }
+
+typedef struct rg_gen {         /* one continuation */
+    rg_lm_node        *from;    /* borrowed for the call */
+    const rg_sampling *sampling;
+    uint64_t           stream;  /* draw t = Philox(stream, t, RG_DRAW_TOKEN), t counts own tokens */
+    size_t             max_tokens;
+    const char *const *stop;    /* stop strings; the token that completes one ends the text */
+    size_t             n_stop;
+    bool               ignore_end;      /* go on after an end token */
+    size_t             n_top;           /* log-probabilities of the k likeliest per token */
+    const int32_t     *named;           /* ... and of these ids */
+    size_t             n_named;
+    bool               stream_text;     /* RG_EV_NODE_TOKEN events, complete characters only */
+} rg_gen;
+
+typedef struct rg_logprob {
+    int32_t id;
+    float   logp;               /* nats, raw */
+} rg_logprob;
+
+typedef struct rg_gen_out {     /* valid until the callback returns; node is yours to release */
+    rg_lm_node    *node;        /* from + tokens; NULL when cancelled or failed */
+    const int32_t *id;          /* n tokens; an end token is the last of them */
+    const float   *logp;        /* n, raw log-probability of each */
+    size_t         n;
+    double         logp_sum;    /* of all n */
+    rg_str         text;        /* bytes of the tokens, end token left out, stop string kept */
+    size_t         stop_at;     /* where the stop string begins in text; text.n without one */
+    rg_finish      finish;
+    const rg_logprob *top;      /* (n, n_top) */
+    const float   *named;       /* (n, n_named) */
+    double         flops;
+} rg_gen_out;
+
+/* Called on the caller's thread, in index order, each as soon as it and all before it are
+ * done.  RG_ENOUGH cancels the rest, which are still reported (finish CANCELLED). */
+typedef rg_go (*rg_on_gen)(void *arg, size_t job, const rg_gen_out *out);
+
+rg_status rg_lm_generate(rg_lm *lm, const rg_gen *jobs, size_t n, rg_on_gen on, void *arg,
+                         const rg_call *call, rg_err *e);
+
+/* ---- scoring ---- */
+
+typedef struct rg_score {       /* log-probabilities of given tokens after a node */
+    rg_lm_node    *from;
+    const int32_t *id;          /* n tokens */
+    size_t         n;
+    size_t         first;       /* scores tokens first..n-1 */
+    size_t         n_top;
+    const int32_t *named;
+    size_t         n_named;
+    /* Optional: the raw logits that predict token i, i in [first, n); on the scheduler's thread. */
+    void         (*on_logits)(void *arg, size_t i, const float *logits, size_t n_vocab);
+    void          *arg;
+    /* Results, caller's memory; each may be NULL. */
+    float         *logp;        /* (n): [first, n) are set; token 0 of an empty node has no
+                                 * prediction and gets NaN */
+    rg_logprob    *top;         /* (n, n_top) */
+    float         *named_logp;  /* (n, n_named) */
+    double         flops;       /* out */
+} rg_score;
+
+rg_status rg_lm_score(rg_lm *lm, rg_score *jobs, size_t n, const rg_call *call, rg_err *e);
+
+/* ---- what the engine did ---- */
+
+typedef struct rg_lm_stats {
+    uint64_t steps;             /* forwards */
+    uint64_t rows;              /* tokens computed in them */
+    uint64_t decode_steps, decode_rows;         /* steps with at least one decoding branch */
+    uint64_t prompt_rows;
+    uint64_t sampled;
+    int64_t  busy_ns;           /* inside forwards, logits and sampling */
+    int64_t  prompt_ns, decode_ns;              /* split by rows of a step */
+    size_t   pages_used, pages_peak, page_bytes;
+    size_t   slots;
+    double   occupancy;         /* mean decoding branches per decode step / slots */
+} rg_lm_stats;
+void rg_lm_get_stats(const rg_lm *lm, rg_lm_stats *out);
+
+/* FLOPs of n tokens behind `past` others, k of them sampled from (see rg_model_flops). */
+double rg_lm_flops(const rg_lm *lm, size_t past, size_t n, size_t k);
+
+#endif

@@ -1,0 +1,253 @@
+/* job.c - what a job does: start, take a token, notice its end, report. */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "rung/base/mem.h"
+#include "rung/base/rng.h"
+
+#include "lm_int.h"
+
+enum { TEXT_MAX = 1 << 26 };
+
+/* ---- life ---- */
+
+static size_t pages(size_t tokens)
+{
+    return tokens / RG_PAGE + 2;        /* a copied first page, a ragged last one */
+}
+
+static size_t own_tokens(const job *j)
+{
+    return j->gen != NULL ? RG_MIN(j->gen->max_tokens, j->group->lm->opt.ctx - j->from->len) : j->score->n;
+}
+
+size_t rg__job_pages(const job *j)
+{
+    size_t n = pages(own_tokens(j));
+    for (const rg_lm_node *node = j->from; node != NULL; node = node->parent)
+        if (node->computed < node->len)
+            n += pages(node->len - node->computed);
+    return n;
+}
+
+static bool has_penalties(const rg_sampling *o)
+{
+    return o->repeat_penalty != 1.0 || o->presence_penalty != 0.0 || o->frequency_penalty != 0.0;
+}
+
+static rg_status window(job *j, rg_err *e)
+{
+    const rg_sampling *o = j->gen->sampling;
+    if (!has_penalties(o) || o->repeat_last_n == 0)
+        return RG_OK;
+    const size_t ctx = j->group->lm->opt.ctx;
+    const size_t w = o->repeat_last_n < 0 ? ctx : RG_MIN((size_t)o->repeat_last_n, ctx);
+    j->history = rg_alloc(w + 1, sizeof *j->history);
+    if (j->history == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a window of %zu tokens", w);
+    return RG_OK;
+}
+
+rg_status rg__job_start(job *j, rg_err *e)
+{
+    rg_lm *lm = j->group->lm;
+    j->text = (rg_buf)RG_BUF_MAX(TEXT_MAX);
+    j->hidden = rg_alloc(lm->n_embd, sizeof *j->hidden);
+    if (j->hidden == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a branch");
+    j->phase = PH_WAIT;
+    return j->gen != NULL ? window(j, e) : RG_OK;
+}
+
+void rg__job_free(job *j)
+{
+    rg_state_release(j->state);
+    j->state = NULL;
+    rg__node_release(j->from);
+    j->from = NULL;
+    rg_free(j->hidden);
+    rg_free(j->id);
+    rg_free(j->logp);
+    rg_free(j->top);
+    rg_free(j->named);
+    rg_free(j->history);
+    rg_buf_free(&j->text);
+}
+
+void rg__job_fail(job *j, rg_status s, const rg_err *e)
+{
+    if (j->status != RG_OK)
+        return;
+    j->status = s;
+    j->finish = RG_F_ERROR;
+    if (e != NULL)
+        j->err = *e;
+}
+
+void rg__job_finish(job *j)
+{
+    rg_lm *lm = j->group->lm;
+    lm->reserved -= j->reserved;
+    j->reserved = 0;
+    j->phase = PH_DONE;
+    j->group->n_done++;
+    pthread_cond_signal(&j->group->cond);
+}
+
+/* ---- taking a token ---- */
+
+static bool room(job *j)
+{
+    if (j->n < j->cap)
+        return true;
+    const size_t cap = j->cap ? 2 * j->cap : 64;
+    const size_t n_top = j->gen->n_top, n_named = j->gen->n_named;
+    int32_t *id = rg_realloc(j->id, cap, sizeof *id);
+    if (id != NULL)
+        j->id = id;
+    float *logp = rg_realloc(j->logp, cap, sizeof *logp);
+    if (logp != NULL)
+        j->logp = logp;
+    rg_logprob *top = rg_realloc(j->top, cap * n_top + 1, sizeof *top);
+    if (top != NULL)
+        j->top = top;
+    float *named = rg_realloc(j->named, cap * n_named + 1, sizeof *named);
+    if (named != NULL)
+        j->named = named;
+    if (id == NULL || logp == NULL || top == NULL || named == NULL)
+        return false;
+    j->cap = cap;
+    return true;
+}
+
+/* The last tokens before the one to draw, at most the window. */
+static size_t gather_history(job *j)
+{
+    if (j->history == NULL)
+        return 0;
+    const rg_sampling *o = j->gen->sampling;
+    const size_t ctx = j->group->lm->opt.ctx;
+    const size_t w = o->repeat_last_n < 0 ? ctx : RG_MIN((size_t)o->repeat_last_n, ctx);
+    const size_t own = RG_MIN(j->n, w), before = RG_MIN(j->from->len, w - own);
+    rg__node_tail(j->from, j->history, before);
+    if (own > 0)
+        memcpy(j->history + before, j->id + j->n - own, own * sizeof *j->id);
+    return before + own;
+}
+
+/* First stop string that ends in the bytes just added; earliest begin wins. */
+static bool find_stop(job *j, size_t had)
+{
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < j->gen->n_stop; i++) {
+        const rg_str stop = rg_str_of(j->gen->stop[i]);
+        if (stop.n == 0)
+            continue;
+        const size_t from = had >= stop.n - 1 ? had - (stop.n - 1) : 0;
+        const size_t at = rg_str_find(rg_str_n(j->text.p + from, j->text.n - from), stop);
+        if (at != SIZE_MAX)
+            best = RG_MIN(best, from + at);
+    }
+    if (best == SIZE_MAX)
+        return false;
+    j->stop_at = best;
+    return true;
+}
+
+/* Sends what is complete: whole characters, nothing that could still become a stop string. */
+static void stream_text(job *j, bool last)
+{
+    if (!j->gen->stream_text)
+        return;
+    size_t hold = rg_utf8_tail(rg_buf_view(&j->text));
+    for (size_t i = 0; i < j->gen->n_stop && !last; i++) {
+        const rg_str stop = rg_str_of(j->gen->stop[i]);
+        for (size_t n = RG_MIN(stop.n, j->text.n); n > hold; n--)
+            if (rg_str_ends(rg_buf_view(&j->text), "") &&
+                memcmp(j->text.p + j->text.n - n, stop.p, n) == 0) {
+                hold = n;
+                break;
+            }
+    }
+    const size_t end = j->stopped ? j->stop_at : last ? j->text.n : j->text.n - hold;
+    if (end <= j->sent)
+        return;
+    const rg_event ev = { .kind = RG_EV_NODE_TOKEN, .room = "lm", .node = j->index,
+                          .text = rg_str_n(j->text.p + j->sent, end - j->sent) };
+    rg_call_emit(j->group->call, &ev);
+    j->sent = end;
+}
+
+static void append_text(job *j, int32_t id)
+{
+    const size_t had = j->text.n;
+    rg_detokenize(j->group->lm->tok, id, j->gen->ignore_end, &j->text);
+    if (j->text.failed)
+        rg__job_fail(j, RG_ELIMIT, NULL);
+    else if (j->gen->n_stop > 0 && j->text.n > had && find_stop(j, had))
+        j->stopped = true;
+}
+
+static void decide(job *j, int32_t id)
+{
+    const rg_lm *lm = j->group->lm;
+    const bool end = !j->gen->ignore_end && rg_token_ends(lm->tok, id);
+    if (!end)
+        append_text(j, id);
+    if (j->status != RG_OK)
+        return;
+    if (end)
+        j->finish = RG_F_END;
+    else if (j->stopped)
+        j->finish = RG_F_STOP;
+    else if (j->n >= own_tokens(j))
+        j->finish = RG_F_LENGTH;
+    else {
+        j->phase = PH_STEP;
+        stream_text(j, false);
+        return;
+    }
+    stream_text(j, true);
+    j->phase = PH_DONE;                 /* filed by rg__job_finish under the lock */
+}
+
+void rg__job_sample(job *j, const float *logits, sampler_scratch *s)
+{
+    const rg_lm *lm = j->group->lm;
+    if (!room(j)) {
+        rg__job_fail(j, RG_ENOMEM, NULL);
+        return;
+    }
+    const rg_gen *g = j->gen;
+    const double log_z = rg__log_z(lm->k, s, logits, lm->n_vocab);
+    const double u = g->sampling->temp > 0 ? rg_draw_uniform(g->stream, j->n, RG_DRAW_TOKEN) : 0;
+    const int32_t id = rg__sample(lm->k, s, logits, lm->n_vocab, g->sampling, j->history, gather_history(j), u);
+    j->id[j->n] = id;
+    j->logp[j->n] = (float)((double)logits[id] - log_z);
+    if (g->n_top > 0)
+        rg__top(lm->k, s, logits, lm->n_vocab, log_z, g->n_top, j->top + j->n * g->n_top);
+    for (size_t i = 0; i < g->n_named; i++)
+        j->named[j->n * g->n_named + i] = (float)((double)logits[g->named[i]] - log_z);
+    j->n++;
+    decide(j, id);
+}
+
+/* ---- scoring ---- */
+
+void rg__job_score(job *j, size_t i, const float *logits, sampler_scratch *s)
+{
+    const rg_lm *lm = j->group->lm;
+    rg_score *sc = j->score;
+    if (sc->on_logits != NULL)
+        sc->on_logits(sc->arg, i, logits, lm->n_vocab);
+    if (sc->logp == NULL && sc->top == NULL && sc->named_logp == NULL)
+        return;
+    const double log_z = rg__log_z(lm->k, s, logits, lm->n_vocab);
+    if (sc->logp != NULL)
+        sc->logp[i] = (float)((double)logits[sc->id[i]] - log_z);
+    if (sc->top != NULL)
+        rg__top(lm->k, s, logits, lm->n_vocab, log_z, sc->n_top, sc->top + i * sc->n_top);
+    for (size_t n = 0; n < sc->n_named && sc->named_logp != NULL; n++)
+        sc->named_logp[i * sc->n_named + n] = (float)((double)logits[sc->named[n]] - log_z);
+}

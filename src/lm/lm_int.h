@@ -1,0 +1,165 @@
+/* lm_int.h - what the files of the lm room share: nodes, jobs, the scheduler's tables.
+ *
+ * One lock guards nodes, states, queues and phases.  The scheduler's thread holds it while it
+ * plans a step and while it files the results, never while the model runs. */
+#ifndef RUNG_LM_INT_H
+#define RUNG_LM_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "rung/lm/lm.h"
+
+struct rg_lm_node {
+    rg_lm      *lm;
+    rg_lm_node *parent;     /* retained; NULL at a root */
+    size_t      refs;
+    int32_t    *id;         /* n own tokens */
+    size_t      n, len;     /* len counts the ancestors' too */
+    rg_state   *state;      /* holds the first `computed` positions; NULL until needed */
+    size_t      computed;
+    float      *hidden;     /* (n_embd) behind the last token, once computed == len > 0 */
+    bool        in_step;    /* part of the step being planned */
+};
+
+typedef enum phase {
+    PH_QUEUED,              /* not admitted yet                                        */
+    PH_WAIT,                /* `from` is not computed to its end                       */
+    PH_SAMPLE,              /* hidden is there: a token can be drawn                   */
+    PH_STEP,                /* the last drawn token must go through the model          */
+    PH_SCORE,               /* a scoring job with tokens left                          */
+    PH_DONE
+} phase;
+
+typedef struct group group;
+
+typedef struct job {
+    struct job   *next;             /* queue or active list */
+    group        *group;
+    size_t        index;
+    phase         phase;
+    const rg_gen *gen;              /* one of the two */
+    rg_score     *score;
+    rg_lm_node   *from;             /* retained */
+    rg_state     *state;            /* own, forked from `from` when it starts */
+    size_t        reserved;         /* pages it may still take */
+    float        *hidden;           /* (n_embd) behind the last own token; before the first one
+                                     * from->hidden is meant */
+    int32_t      *id;               /* own tokens */
+    float        *logp;
+    rg_logprob   *top;
+    float        *named;
+    size_t        n, cap;
+    rg_buf        text;
+    size_t        sent;             /* bytes of text already streamed */
+    size_t        stop_at;
+    bool          stopped;
+    size_t        done;             /* scoring: tokens through the model */
+    int32_t      *history;          /* penalties' window (repeat_last_n or ctx), NULL = none */
+    size_t        n_history;
+    rg_finish     finish;
+    rg_status     status;
+    rg_err        err;
+    double        flops;
+} job;
+
+struct group {                      /* one call */
+    rg_lm          *lm;
+    const rg_call  *call;
+    job            *jobs;
+    size_t          n, n_done;
+    bool            enough;         /* cancel what is left */
+    size_t          prefilled;      /* prompt tokens computed on this call's account */
+    double          prefill_flops;
+    pthread_cond_t  cond;           /* something finished */
+};
+
+typedef struct target {             /* where a span came from */
+    job        *job;                /* PH_STEP or PH_SCORE, or */
+    rg_lm_node *node;               /* a prefill */
+    size_t      n;
+} target;
+
+typedef struct sampler_scratch sampler_scratch;
+
+enum { LOGIT_ROWS = 64 };
+
+struct rg_lm {
+    const rg_bundle    *b;
+    const rg_model     *m;
+    const rg_tokenizer *tok;
+    const rg_kernels   *k;
+    rg_pool            *pool;
+    rg_lm_opt           opt;
+    size_t              n_embd, n_vocab, ld;    /* ld: n_vocab rounded up to 16 */
+
+    rg_runner *runner;
+    rg_store  *store;
+
+    pthread_t       thread;
+    bool            started;
+    pthread_mutex_t lock;
+    pthread_cond_t  work;
+    bool            quit;
+
+    job   *queue_head, *queue_tail;
+    job   *active;                  /* in order of admission */
+    size_t n_active, reserved;      /* pages promised to active jobs */
+
+    /* the step being run: planned under the lock, used by the scheduler's thread alone */
+    rg_span_in  *span;              /* max_rows + slots */
+    target      *target;            /* what each span's hidden row is for */
+    size_t       n_span;
+    job        **ready;             /* slots */
+    size_t       n_ready;
+    const float **row;              /* slots: distinct hidden rows */
+    size_t      *row_of;            /* slots: ready job -> row */
+    float       *logits;            /* (LOGIT_ROWS, ld) */
+    sampler_scratch *scratch;       /* one per thread */
+
+    rg_lm_stats stats;
+};
+
+/* ---- node.c (lock held) ---- */
+rg_lm_node *rg__node_new(rg_lm *lm, rg_lm_node *parent, const int32_t *id, size_t n);
+void        rg__node_release(rg_lm_node *node);
+/* The last n tokens of the whole sequence, in order. */
+void        rg__node_tail(const rg_lm_node *node, int32_t *out, size_t n);
+/* The ancestor (or self) nearest the root that still has tokens to compute; NULL = all done. */
+rg_lm_node *rg__node_pending(rg_lm_node *node);
+
+/* ---- sampler.c ---- */
+struct sampler_scratch {
+    float   *work;          /* n_vocab */
+    float   *sums;          /* ceil(n_vocab / 1024) */
+    int32_t *idx;           /* n_vocab */
+    float   *weight;        /* n_vocab: logits, then exps, of sorted candidates */
+    struct by_logit *sorted;    /* n_vocab */
+    int32_t *history;       /* ctx: penalties' window, sorted */
+};
+rg_status rg__scratch_init(sampler_scratch *s, size_t n_vocab, size_t ctx, rg_err *e);
+void      rg__scratch_free(sampler_scratch *s);
+
+/* log sum exp of the raw logits. */
+double  rg__log_z(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab);
+/* Draws one id; u in [0, 1) is used unless temp is 0.  history: the penalties' window, at most
+ * ctx tokens. */
+int32_t rg__sample(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab,
+                   const rg_sampling *o, const int32_t *history, size_t n_history, double u);
+/* The k likeliest, best first, ties by lower id. */
+void    rg__top(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab, double log_z,
+                size_t n, rg_logprob *out);
+
+/* ---- sched.c ---- */
+void *rg__sched_main(void *lm);
+
+/* ---- job.c: what a job does with its results (scheduler's thread) ---- */
+rg_status rg__job_start(job *j, rg_err *e);                 /* lock held: fork, first phase */
+size_t    rg__job_pages(const job *j);                      /* worst case it may take */
+void      rg__job_sample(job *j, const float *logits, sampler_scratch *s);      /* no lock */
+void      rg__job_score(job *j, size_t i, const float *logits, sampler_scratch *s); /* predicts token i */
+void      rg__job_fail(job *j, rg_status s, const rg_err *e);
+void      rg__job_finish(job *j);                           /* lock held: PH_DONE, wakes the caller */
+void      rg__job_free(job *j);                             /* lock held */
+
+#endif
