@@ -1,0 +1,137 @@
+/* solve.h - the main job: a problem in, a record out.
+ *
+ * rg_solve_run is the composition without a modality: ports + strategy + budget -> a tree and
+ * what it cost.  rg_solve_text puts text around it: prompt, answers as classes, grading.
+ * Everything that answers problems (program, server, evaluation, rollouts) enters here.
+ *
+ * A record is a pure function of (model file, problem, rg_solve_opt): threads, batch, kernel
+ * level and company never enter.  Only `timing`, `overshoot` and the computed/cached split
+ * tell of the run. */
+#ifndef RUNG_SOLVE_SOLVE_H
+#define RUNG_SOLVE_SOLVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rung/base/buf.h"
+#include "rung/base/call.h"
+#include "rung/base/err.h"
+#include "rung/format/records.h"
+#include "rung/lm/lm.h"
+#include "rung/search/search.h"
+
+/* ---- without a modality ---- */
+
+typedef struct rg_run {
+    rg_tree  tree;
+    double   wall_s;
+    bool     complete;          /* false: cancelled or out of time, partial */
+    /* of candidates 1..k */
+    size_t   gen_tokens, wasted_tokens;     /* wasted: in candidates without an answer */
+    double   gen_flops;
+} rg_run;
+void rg_run_free(rg_run *r);
+
+rg_status rg_solve_run(rg_run *r, const rg_strategy *strategy, const rg_search_opt *o, const rg_proposer *p,
+                       const rg_scorer *sc, void *root_handle, uint64_t root_stream, const rg_call *call,
+                       rg_err *e);
+
+/* ---- text ---- */
+
+typedef enum rg_score_kind { RG_SCORE_LOGP, RG_SCORE_ORACLE } rg_score_kind;
+
+typedef struct rg_solve_opt {
+    const rg_strategy *method;
+    size_t             N;
+    uint64_t           seed;
+    rg_sampling        sampling;
+    size_t             max_tokens;      /* of one answer */
+    rg_score_kind      score;           /* what best-of-n chooses by */
+    const char        *prompt_style;    /* "auto" or a name of text/prompt.h */
+    const char        *system;          /* replaces the style's system message; NULL = style's */
+    const char *const *stop;
+    size_t             n_stop;
+    bool               last_number;     /* extraction rule 6 too */
+    bool               exact;           /* the lm runs the f32 path (it goes into the config hash) */
+    int64_t            now_unix;        /* the clock a template may ask for */
+} rg_solve_opt;
+
+typedef struct rg_candidate {
+    size_t    index;
+    char     *text, *answer, *canon;    /* answer and canon NULL when there is none */
+    const char *extract_rule;
+    int       correct;                  /* 1, 0, or -1: no reference */
+    rg_finish finish;
+    size_t    tokens;
+    double    logp;                     /* sum, nats */
+} rg_candidate;
+
+typedef struct rg_record {
+    char       *id, *problem, *gold;    /* gold NULL when unknown */
+    char       *policy, *config;        /* model name; config hash, 16 hex digits */
+    char        model_sha256[65];
+    rg_solve_opt opt;                   /* borrowed strings: valid while the caller's are */
+    rg_run      run;
+    rg_candidate *candidate;            /* n of them, in index order */
+    size_t      n;
+    const char *answer;                 /* chosen, borrowed from a candidate; NULL = none */
+    int         correct;                /* 1, 0, -1 */
+    int         majority_correct, any_correct;  /* over all n; -1 without a reference */
+    size_t      prompt_tokens;
+    double      prompt_flops;
+} rg_record;
+void rg_record_free(rg_record *r);              /* NULL is fine */
+
+/* Hash of everything that decides a record but the problem: 16 hex digits. */
+rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, rg_err *e);
+
+rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, const rg_solve_opt *o,
+                        const rg_call *call, rg_err *e);
+
+/* One JSON object, no newline (docs/formats/records.md).  tree adds the nodes. */
+void rg_record_json(rg_buf *b, const rg_record *r, bool tree);
+/* For people: the answer, the votes, the cost; the tree with one line a candidate. */
+void rg_record_text(rg_buf *b, const rg_record *r, bool quiet);
+void rg_record_tree(rg_buf *b, const rg_record *r, size_t width, bool color);
+
+/* ---- many ---- */
+
+typedef struct rg_summary {
+    size_t n, graded, correct, majority, any, failed;
+    double pass_1;              /* mean share of right candidates; a sum while it is collected */
+    double tokens, flops, wall_s;
+    double occupancy;           /* mean share of slots that decode */
+    double prompt, prompt_computed;     /* prompt tokens needed, and computed */
+} rg_summary;
+
+/* Called in the order of finishing, never two at once. */
+typedef rg_status (*rg_on_record)(void *arg, const rg_record *r, rg_err *e);
+
+/* Solves problems[0..n) with up to `together` at a time over one scheduler (0: enough to keep
+ * it full) and adds them to *sum (zeroed, or what an earlier part left).  A problem that fails
+ * is counted and reported through call's sink; an error of `on`, or a cancelled call, ends the
+ * rest.  Call rg_summary_finish at the end. */
+rg_status rg_solve_many(rg_summary *sum, rg_lm *lm, const rg_problem *const *problems, size_t n,
+                        const rg_solve_opt *o, size_t together, rg_on_record on, void *arg,
+                        const rg_call *call, rg_err *e);
+
+void rg_summary_finish(rg_summary *s);          /* sums become means */
+
+/* The summary as one JSON object with Wilson 95 % intervals, and for people. */
+void rg_summary_json(rg_buf *b, const rg_summary *s);
+void rg_summary_text(rg_buf *b, const rg_summary *s);
+
+/* ---- a file of records that survives ---- */
+
+/* Opens path for appending, alone (a second process gets RG_EARG).  Records of this config that
+ * stand there count as done; a torn last line is cut off. */
+typedef struct rg_outfile rg_outfile;
+rg_status rg_outfile_open(rg_outfile **out, const char *path, const char *config, rg_err *e);
+bool      rg_outfile_has(const rg_outfile *f, const char *id);
+size_t    rg_outfile_n(const rg_outfile *f);                /* records of this config found there */
+void      rg_outfile_add_to(const rg_outfile *f, rg_summary *s);
+rg_status rg_outfile_append(rg_outfile *f, const rg_record *r, bool tree, rg_err *e);   /* one write, fsync */
+void      rg_outfile_close(rg_outfile *f);                  /* NULL is fine */
+
+#endif

@@ -1,0 +1,181 @@
+/* record.c - a record as JSON (docs/formats/records.md). */
+#include <math.h>
+
+#include "solve_int.h"
+
+static const char *score_name(const rg_solve_opt *o)
+{
+    return !o->method->needs_scorer ? NULL : o->score == RG_SCORE_ORACLE ? "oracle" : "logp";
+}
+
+void rg__settings_json(rg_buf *b, const rg_solve_opt *o)
+{
+    const rg_sampling *s = &o->sampling;
+    rg__json_str(b, "method", o->method->name);
+    rg__json_int(b, "N", o->method->only_one ? 1 : (long long)o->N);
+    rg__json_str(b, "verifier", score_name(o));
+    rg__json_open(b, "params", '{');
+    rg__json_int(b, "max_tokens", (long long)o->max_tokens);
+    rg__json_num(b, "temp", s->temp);
+    rg__json_int(b, "top_k", s->top_k);
+    rg__json_num(b, "top_p", s->top_p);
+    rg__json_num(b, "min_p", s->min_p);
+    rg__json_num(b, "repeat_penalty", s->repeat_penalty);
+    rg__json_num(b, "presence_penalty", s->presence_penalty);
+    rg__json_num(b, "frequency_penalty", s->frequency_penalty);
+    rg__json_int(b, "repeat_last_n", s->repeat_last_n);
+    rg__json_open(b, "logit_bias", '{');
+    for (size_t i = 0; i < s->n_bias; i++) {
+        char id[16];
+        rg_buf name = RG_BUF_MAX(16);
+        rg_buf_printf(&name, "%d", s->bias[i].id);
+        for (size_t j = 0; j <= name.n && j < sizeof id; j++)
+            id[j] = name.p == NULL ? '\0' : name.p[j];
+        rg_buf_free(&name);
+        rg__json_num(b, id, (double)s->bias[i].add);
+    }
+    rg_buf_putc(b, '}');
+    rg__json_str(b, "prompt", o->prompt_style == NULL ? "auto" : o->prompt_style);
+    rg__json_str(b, "system", o->system);
+    rg__json_open(b, "stop", '[');
+    for (size_t i = 0; i < o->n_stop; i++)
+        rg__json_str(b, NULL, o->stop[i]);
+    rg_buf_putc(b, ']');
+    rg__json_bool(b, "last_number", o->last_number);
+    rg__json_bool(b, "exact", o->exact);
+    rg_buf_putc(b, '}');
+    rg__json_open(b, "seed", ' ');
+    b->n--;
+    rg_buf_printf(b, "%llu", (unsigned long long)o->seed);
+}
+
+static void candidates(rg_buf *b, const rg_record *r)
+{
+    rg__json_open(b, "candidates", '[');
+    for (size_t i = 0; i < r->n; i++) {
+        const rg_candidate *c = &r->candidate[i];
+        rg__json_open(b, NULL, '{');
+        rg__json_int(b, "i", (long long)c->index);
+        rg__json_str(b, "text", c->text);
+        rg__json_str(b, "answer", c->answer);
+        rg__json_str(b, "canon", c->canon);
+        rg__json_str(b, "extracted_by", c->extract_rule);
+        rg__json_bool(b, "correct", c->correct);
+        rg__json_str(b, "finish", rg_finish_name(c->finish));
+        rg__json_int(b, "tokens", (long long)c->tokens);
+        rg__json_num(b, "logp", c->logp);
+        rg__json_open(b, "scores", '{');
+        rg__json_open(b, "logp", '[');
+        rg__json_num(b, NULL, c->tokens == 0 ? NAN : c->logp / (double)c->tokens);
+        rg_buf_puts(b, "]");
+        for (size_t v = 1; v < r->run.tree.n && r->opt.score == RG_SCORE_ORACLE; v++)
+            if (r->run.tree.node[v].handle == c && !isnan(r->run.tree.node[v].score)) {
+                rg__json_open(b, "oracle", '[');
+                rg__json_num(b, NULL, r->run.tree.node[v].score);
+                rg_buf_puts(b, "]");
+            }
+        rg_buf_puts(b, "}}");
+    }
+    rg_buf_putc(b, ']');
+}
+
+static void votes(rg_buf *b, const rg_record *r)
+{
+    const rg_tree *t = &r->run.tree;
+    rg__json_open(b, "votes", '[');
+    for (size_t i = 0; i < t->n_votes; i++) {
+        const rg_candidate *c = t->node[t->vote[i].first].handle;
+        rg__json_open(b, NULL, '{');
+        rg__json_str(b, "answer", c->answer);
+        rg__json_int(b, "count", (long long)t->vote[i].count);
+        rg__json_num(b, "weight", t->vote[i].weight);
+        rg__json_int(b, "first", (long long)c->index);
+        rg__json_bool(b, "correct", c->correct);
+        rg_buf_putc(b, '}');
+    }
+    rg_buf_putc(b, ']');
+}
+
+/* Logical cost of candidates 1..k: each needs the prompt, the prompt is computed once.  The
+ * split and the overshoot tell of the run, not of the method. */
+static void cost(rg_buf *b, const rg_record *r)
+{
+    const rg_run *run = &r->run;
+    const size_t k = run->tree.used, prompt = k * r->prompt_tokens;
+    rg__json_open(b, "cost", '{');
+    rg__json_int(b, "policy_prompt", (long long)prompt);
+    rg__json_int(b, "policy_gen", (long long)run->gen_tokens);
+    rg__json_int(b, "policy_wasted", (long long)run->wasted_tokens);
+    rg__json_int(b, "verifier_prompt", 0);
+    rg__json_int(b, "verifier_gen", 0);
+    rg__json_int(b, "code_runs", 0);
+    rg__json_num(b, "code_cpu_s", 0);
+    rg__json_num(b, "flops_policy", run->gen_flops + r->prompt_flops);
+    rg__json_num(b, "flops_verifier", 0);
+    rg_buf_putc(b, '}');
+    rg__json_open(b, "computed", '{');
+    rg__json_int(b, "prompt", (long long)RG_MIN(prompt, r->prompt_tokens));
+    rg__json_int(b, "gen", (long long)run->gen_tokens);
+    rg_buf_putc(b, '}');
+    rg__json_open(b, "cached", '{');
+    rg__json_int(b, "prompt", (long long)(prompt - RG_MIN(prompt, r->prompt_tokens)));
+    rg_buf_putc(b, '}');
+    rg__json_open(b, "overshoot", '{');
+    rg__json_int(b, "tokens", (long long)run->tree.overshoot_tokens);
+    rg__json_num(b, "flops", run->tree.overshoot_flops);
+    rg_buf_putc(b, '}');
+    rg__json_open(b, "timing", '{');
+    rg__json_num(b, "wall_s", run->wall_s);
+    rg_buf_putc(b, '}');
+}
+
+static void nodes(rg_buf *b, const rg_record *r)
+{
+    rg__json_open(b, "tree", '[');
+    for (size_t i = 0; i < r->run.tree.n; i++) {
+        const rg_node *v = &r->run.tree.node[i];
+        const rg_candidate *c = v->depth == 0 ? NULL : v->handle;
+        rg__json_open(b, NULL, '{');
+        rg__json_int(b, "id", (long long)v->id);
+        rg__json_int(b, "parent", v->parent == RG_NO_NODE ? -1 : (long long)v->parent);
+        rg__json_int(b, "depth", (long long)v->depth);
+        rg__json_str(b, "text", c == NULL ? NULL : c->text);
+        rg__json_num(b, "score", v->score);
+        rg__json_bool(b, "kept", v->kept);
+        rg__json_str(b, "reason", i == r->run.tree.chosen ? "chosen" : v->reason);
+        rg__json_str(b, "finish", c == NULL ? NULL : rg_finish_name(v->finish));
+        rg_buf_putc(b, '}');
+    }
+    rg_buf_putc(b, ']');
+}
+
+void rg_record_json(rg_buf *b, const rg_record *r, bool tree)
+{
+    const rg_tree *t = &r->run.tree;
+    rg_buf_putc(b, '{');
+    rg__json_int(b, "schema", 1);
+    rg__json_str(b, "id", r->id);
+    rg__json_str(b, "config", r->config);
+    rg__settings_json(b, &r->opt);
+    rg__json_str(b, "policy", r->policy);
+    rg__json_str(b, "model_sha256", r->model_sha256);
+    rg__json_str(b, "problem", r->problem);
+    rg__json_str(b, "gold", r->gold);
+    rg__json_str(b, "answer", r->answer);
+    rg__json_bool(b, "correct", r->correct);
+    rg__json_bool(b, "majority_correct", r->majority_correct);
+    rg__json_bool(b, "any_correct", r->any_correct);
+    rg__json_bool(b, "complete", r->run.complete);
+    rg__json_int(b, "n_finished", (long long)r->n);
+    rg__json_int(b, "chosen", t->chosen == RG_NO_NODE ? -1 : (long long)t->node[t->chosen].index);
+    rg__json_open(b, "stop", '{');
+    rg__json_int(b, "at", (long long)t->used);
+    rg__json_str(b, "reason", t->stop);
+    rg_buf_putc(b, '}');
+    votes(b, r);
+    candidates(b, r);
+    if (tree)
+        nodes(b, r);
+    cost(b, r);
+    rg_buf_putc(b, '}');
+}
