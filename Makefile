@@ -1,0 +1,63 @@
+# The front door.  A bare Debian 12 needs git and make; tools/need installs the rest once.
+BUILD ?= build
+
+.PHONY: all need install-deps models demo test test-long gate gate-quick bench bench-peers fuzz cover \
+        install uninstall format clean
+
+all: need
+	@tools/build $(BUILD)
+
+need:
+	@tools/need build
+
+install-deps:
+	@tools/need build gate
+
+models: all
+	@tools/models $(BUILD)
+
+demo: all
+	@tools/demo $(BUILD)
+
+test: all
+	@tools/models $(BUILD)
+	@tools/run-tests $(BUILD)
+
+test-long: all
+	@tools/models $(BUILD)
+	@RUNG_TEST_LONG=1 tools/run-tests $(BUILD) --timeout-multiplier 10
+
+gate-quick:
+	@tools/need build gate
+	@tools/gate quick
+
+gate:
+	@tools/need build gate
+	@tools/gate full
+
+bench: all
+	@tools/bench $(BUILD)
+
+bench-peers: all
+	@tools/need build peers
+	@tools/bench-peers $(BUILD)
+
+fuzz:
+	@tools/need build gate
+	@tools/fuzz
+
+cover:
+	@tools/need build cover
+	@tools/cover
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild
+
+uninstall:
+	@ninja -C $(BUILD) uninstall
+
+format:
+	@tools/check-format --fix
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,65 @@
+/* cmd_perplexity.c - `rung perplexity`: how well a model predicts a text. */
+#include "engine.h"
+
+#include "rung/base/mem.h"
+#include "rung/lm/measure.h"
+
+typedef struct opts {
+    const char *prompt, *file;
+    int64_t     chunks;
+} opts;
+
+static const rg_opt table[] = {
+    { "file", "f", RG_OPT_STR, offsetof(opts, file), NULL, 0, 0, NULL, "PATH", "the text; - = stdin" },
+    { "prompt", "p", RG_OPT_STR, offsetof(opts, prompt), NULL, 0, 0, NULL, "TEXT", "the text itself" },
+    { "chunks", NULL, RG_OPT_INT, offsetof(opts, chunks), "0", 0, 1 << 24, NULL, "N",
+      "so many chunks of --ctx-size tokens (512 unless given); 0 = all" },
+    { 0 },
+};
+
+static void put_result(rg_buf *b, const rg_ppl *p, bool json)
+{
+    if (json)
+        rg_buf_printf(b, "{\"ppl\":%.17g,\"tokens\":%zu,\"chunks\":%zu,\"nll\":%.17g,\"nll_se\":%.17g}\n", p->ppl,
+                      p->tokens, p->chunks, p->nll, p->se);
+    else
+        rg_buf_printf(b, "perplexity %.4f +- %.4f   %zu tokens in %zu chunks\n", p->ppl, p->ppl * p->se,
+                      p->tokens, p->chunks);
+}
+
+static int run(const rg_cmd *cmd, int argc, char **argv)
+{
+    opts o;
+    cli_model m;
+    const rg_opt_group groups[] = { { "Text", table, &o }, { "Model", cli_model_table, &m } };
+    cli_args a;
+    rg_err e = RG_ERR_INIT;
+    rg_buf out = RG_BUF_MAX(4096);
+    rg_engine *x = NULL;
+    rg_ids ids = { 0 };
+    rg_ppl ppl;
+    char *text = NULL;
+    size_t n = 0;
+    rg_status s;
+    const int code = cli_open(&a, cmd, groups, RG_COUNT(groups), argc, argv);
+    if (code >= 0)
+        return code;
+
+    const rg_call call = cli_call(&a);
+    const size_t ctx = m.ctx == 0 ? 512 : (size_t)m.ctx;
+    RG_GO(s, done, cli_text(&text, &n, &a, o.prompt, o.file, &e));
+    RG_GO(s, done, cli_engine(&x, &m, &call, &e));
+    RG_GO(s, done, rg_tokenize(rg_bundle_tokenizer(rg_engine_bundle(x)), rg_str_n(text, n), RG_SPECIAL_NONE, &ids, &e));
+    RG_GO(s, done, rg_perplexity(&ppl, rg_engine_lm(x), ids.id, ids.n, ctx, (size_t)o.chunks, &call, &e));
+    cli_view_end(&a.view);
+    put_result(&out, &ppl, a.common.json);
+    s = cli_print(&out, &e);
+done:
+    rg_buf_free(&out);
+    rg_ids_free(&ids);
+    rg_engine_close(x);
+    rg_free(text);
+    return cli_close(&a, s, &e);
+}
+
+const rg_cmd rg_cmd_perplexity = { "perplexity", "how well a model predicts a text", "[flags] -f FILE", run };

@@ -1,0 +1,350 @@
+/* cmd_solve.c - `rung solve`: the main job. */
+#include "engine.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rung/base/mem.h"
+#include "rung/solve/solve.h"
+
+typedef struct opts {
+    const char *prompt, *file, *problems, *fields, *gold, *method, *style, *system, *output;
+    int64_t     n, start, end, limit, together;
+    int         score;
+    double      max_time;
+    bool        tree, jsonl, last_number;
+} opts;
+
+#define O(field) offsetof(opts, field)
+static const rg_opt table[] = {
+    { "prompt", "p", RG_OPT_STR, O(prompt), NULL, 0, 0, NULL, "TEXT", "the problem" },
+    { "file", "f", RG_OPT_STR, O(file), NULL, 0, 0, NULL, "PATH", "a file with one problem as text; - = stdin" },
+    { "problems", NULL, RG_OPT_STR, O(problems), NULL, 0, 0, NULL, "FILE",
+      "a file of problems: GSM8K, MATH-500, AIME or AMC records, one JSON object a line" },
+    { "fields", NULL, RG_OPT_STR, O(fields), NULL, 0, 0, NULL, "MAP",
+      "names of the fields, e.g. problem=question,answer=final_answer" },
+    { "start", NULL, RG_OPT_INT, O(start), "0", 0, 1 << 30, NULL, "I", "first record (0-based)" },
+    { "end", NULL, RG_OPT_INT, O(end), "-1", -1, 1 << 30, NULL, "J", "record to stop before; -1 = all" },
+    { "limit", "L", RG_OPT_INT, O(limit), "-1", -1, 1 << 30, NULL, "N", "so many records; -1 = all" },
+    { "gold", NULL, RG_OPT_STR, O(gold), NULL, 0, 0, NULL, "ANSWER", "the right answer of -p, to be graded" },
+    { "method", "approach", RG_OPT_STR, O(method), "majority", 0, 0, NULL, "NAME", "strategy, see below" },
+    { "budget", "N,n-samples,num-generations", RG_OPT_INT, O(n), "8", 1, 65536, NULL, "N", "answers at most" },
+    { "score", NULL, RG_OPT_ENUM, O(score), "logp", 0, 0, "logp,oracle", NULL,
+      "what best-of-n chooses by: mean log-probability, or the right answer (an upper bound)" },
+    { "prompt-style", NULL, RG_OPT_STR, O(style), "auto", 0, 0, NULL, "NAME",
+      "how the policy is asked: auto, default, llama3, r1, none" },
+    { "system", "sys,system-prompt", RG_OPT_STR, O(system), NULL, 0, 0, NULL, "TEXT",
+      "system message instead of the style's" },
+    { "last-number", NULL, RG_OPT_FLAG, O(last_number), NULL, 0, 0, NULL, NULL,
+      "without any answer mark take the last number (as the Qwen evaluator does)" },
+    { "tree", NULL, RG_OPT_FLAG, O(tree), NULL, 0, 0, NULL, NULL, "draw the search; with --json: its nodes" },
+    { "output", "o,output-path", RG_OPT_STR, O(output), NULL, 0, 0, NULL, "FILE",
+      "append records to FILE and skip those that stand there (with --problems)" },
+    { "jsonl", NULL, RG_OPT_FLAG, O(jsonl), NULL, 0, 0, NULL, NULL, "one record a line, the summary last" },
+    { "together", NULL, RG_OPT_INT, O(together), "0", 0, 128, NULL, "N",
+      "problems at a time; 0 = as many as keep the engine full" },
+    { "max-time", NULL, RG_OPT_FLOAT, O(max_time), "0", 0, 1e9, NULL, "S", "stop after so many seconds; 0 = never" },
+    { 0 },
+};
+
+/* ---- the live line ---- */
+
+enum { MAX_SEEN = 6 };
+
+typedef struct live {
+    cli_args   *a;
+    bool        many;
+    size_t      total;          /* answers, or problems */
+    size_t      done, right, graded;
+    double      tokens;
+    int64_t     t0;
+    struct { char answer[24]; size_t n; } seen[MAX_SEEN];
+    atomic_flag busy;
+} live;
+
+static void count_answer(live *v, rg_str answer)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%.*s", (int)RG_MIN(answer.n, sizeof text - 1), answer.n ? answer.p : "-");
+    for (size_t i = 0; i < MAX_SEEN; i++) {
+        if (v->seen[i].n > 0 && strcmp(v->seen[i].answer, text) != 0)
+            continue;
+        memcpy(v->seen[i].answer, text, sizeof text);
+        v->seen[i].n++;
+        return;
+    }
+}
+
+static void draw(live *v)
+{
+    rg_buf b = RG_BUF_MAX(4096);
+    const double s = (double)(rg_now_ns() - v->t0) * 1e-9;
+    rg_buf_printf(&b, "%zu of %zu %s", v->done, v->total, v->many ? "problems" : "answers");
+    if (v->graded > 0)
+        rg_buf_printf(&b, ", %zu right", v->right);
+    for (size_t i = 0; i < MAX_SEEN && !v->many && v->seen[i].n > 0; i++)
+        rg_buf_printf(&b, "%s %s x%zu", i ? " |" : ":", v->seen[i].answer, v->seen[i].n);
+    rg_buf_printf(&b, "   %.0f tokens", v->tokens);
+    if (s > 0.5)
+        rg_buf_printf(&b, ", %.0f/s", v->tokens / s);
+    if (v->many && v->done > 0 && v->done < v->total)
+        rg_buf_printf(&b, ", %.0f s to go", s / (double)v->done * (double)(v->total - v->done));
+    const rg_event ev = { .kind = RG_EV_PROGRESS, .text = rg_buf_view(&b), .value = (double)v->done,
+                          .total = (double)v->total };
+    cli_sink(&v->a->view, &ev);
+    rg_buf_free(&b);
+}
+
+static void on_event(void *arg, const rg_event *ev)
+{
+    live *v = arg;
+    if (ev->kind == RG_EV_LOG || (ev->kind == RG_EV_PROGRESS && strcmp(ev->room, "solve") != 0)) {
+        cli_sink(&v->a->view, ev);
+        return;
+    }
+    const bool answer = ev->kind == RG_EV_NODE_DONE && strcmp(ev->room, "solve") == 0;
+    if (ev->kind != RG_EV_TOKENS && ev->kind != RG_EV_PROGRESS && !answer)
+        return;
+    while (atomic_flag_test_and_set(&v->busy))
+        ;
+    if (ev->kind == RG_EV_TOKENS)
+        v->tokens += ev->value;
+    else if (ev->kind == RG_EV_PROGRESS)
+        v->done = (size_t)ev->value;
+    else if (!v->many) {
+        v->done++;
+        count_answer(v, ev->text);
+    }
+    draw(v);
+    atomic_flag_clear(&v->busy);
+}
+
+/* ---- options ---- */
+
+static void help_methods(void)
+{
+    printf("Methods\n");
+    for (const rg_strategy *const *s = rg_strategies(); *s != NULL; s++)
+        printf("  %-12s %s\n               %s\n", (*s)->name, (*s)->summary, (*s)->budget);
+    printf("\n");
+}
+
+static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *sm, const rg_sampling *sampling,
+                           const cli_model *m, uint64_t seed, rg_err *e)
+{
+    const rg_strategy *method = rg_strategy_find(o->method);
+    if (method == NULL) {
+        const char *names[16];
+        size_t n = 0;
+        rg_buf near = RG_BUF_MAX(256);
+        for (const rg_strategy *const *s = rg_strategies(); *s != NULL && n < RG_COUNT(names); s++)
+            names[n++] = (*s)->name;
+        rg_nearest(&near, o->method, names, n);
+        const rg_status s = rg_err_set(e, RG_EARG, __FILE__, __LINE__, "--method %s is not known; nearest: %s",
+                                       o->method, near.p == NULL ? "majority" : near.p);
+        rg_buf_free(&near);
+        return s;
+    }
+    *so = (rg_solve_opt){ .method = method, .N = (size_t)o->n, .seed = seed, .sampling = *sampling,
+                          .max_tokens = (size_t)sm->max_tokens, .score = (rg_score_kind)o->score,
+                          .prompt_style = o->style, .system = o->system, .stop = sm->stop.item,
+                          .n_stop = sm->stop.n, .last_number = o->last_number, .exact = m->exact,
+                          .now_unix = time(NULL) };
+    return RG_OK;
+}
+
+/* ---- one problem ---- */
+
+static rg_status print_record(const cli_args *a, const opts *o, const rg_record *r, rg_err *e)
+{
+    rg_buf b = RG_BUF_MAX((size_t)1 << 30);
+    if (a->common.json || o->jsonl) {
+        rg_record_json(&b, r, o->tree);
+        rg_buf_putc(&b, '\n');
+    } else {
+        if (o->tree)
+            rg_record_tree(&b, r, (size_t)cli_width(stdout), cli_color(a, stdout));
+        rg_record_text(&b, r, a->common.quiet);
+    }
+    return cli_print(&b, e);
+}
+
+static rg_status solve_one(cli_args *a, const opts *o, rg_engine *x, const rg_solve_opt *so, const rg_call *call,
+                           const char *text, rg_err *e)
+{
+    const rg_problem p = { .id = "problem", .text = text, .gold = o->gold };
+    rg_record *r = NULL;
+    const rg_status s = rg_solve_text(&r, rg_engine_lm(x), &p, so, call, e);
+    cli_view_end(&a->view);
+    if (r == NULL)
+        return s;
+    rg_err print_err = RG_ERR_INIT;
+    const rg_status printed = print_record(a, o, r, s == RG_OK ? e : &print_err);
+    rg_record_free(r);
+    return s != RG_OK ? s : printed;
+}
+
+/* ---- many ---- */
+
+typedef struct filing {
+    cli_args   *a;
+    const opts *o;
+    live       *v;
+    rg_outfile *f;
+} filing;
+
+static rg_status on_record(void *arg, const rg_record *r, rg_err *e)
+{
+    filing *x = arg;
+    while (atomic_flag_test_and_set(&x->v->busy))
+        ;
+    x->v->graded += r->correct >= 0;
+    x->v->right += r->correct == 1;
+    atomic_flag_clear(&x->v->busy);
+    if (x->f != NULL)
+        RG_TRY(rg_outfile_append(x->f, r, x->o->tree, e));
+    if (x->f != NULL && !x->o->jsonl)
+        return RG_OK;
+    if (x->a->common.json)
+        return RG_OK;
+    if (!x->o->jsonl) {
+        rg_buf b = RG_BUF_MAX(1 << 20);
+        cli_view_end(&x->a->view);
+        rg_buf_printf(&b, "%-20s %-16s %s\n", r->id, r->answer == NULL ? "(none)" : r->answer,
+                      r->correct < 0 ? "" : r->correct ? "right" : "wrong");
+        return cli_print(&b, e);
+    }
+    return print_record(x->a, x->o, r, e);
+}
+
+static rg_status pick(const rg_problem ***out, size_t *n, const rg_problems *all, const rg_outfile *f, rg_err *e)
+{
+    *n = 0;
+    *out = rg_calloc(rg_problems_n(all), sizeof(rg_problem *));
+    if (*out == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %zu problems", rg_problems_n(all));
+    for (size_t i = 0; i < rg_problems_n(all); i++)
+        if (f == NULL || !rg_outfile_has(f, rg_problems_at(all, i)->id))
+            (*out)[(*n)++] = rg_problems_at(all, i);
+    return RG_OK;
+}
+
+static rg_status print_summary(const cli_args *a, const opts *o, const rg_summary *sum, rg_err *e)
+{
+    rg_buf b = RG_BUF_MAX(1 << 16);
+    if (a->common.json || o->jsonl) {
+        rg_summary_json(&b, sum);
+        rg_buf_putc(&b, '\n');
+    } else
+        rg_summary_text(&b, sum);
+    return cli_print(&b, e);
+}
+
+static rg_status solve_file(cli_args *a, const opts *o, rg_engine *x, const rg_solve_opt *so, const rg_call *call,
+                            live *v, size_t *failed, rg_err *e)
+{
+    char config[17];
+    rg_problems *all = NULL;
+    const rg_problem **todo = NULL;
+    filing fl = { a, o, v, NULL };
+    rg_summary sum = { 0 };
+    rg_status s = RG_OK;
+    size_t n, end = o->end < 0 ? SIZE_MAX : (size_t)o->end;
+    if (o->limit >= 0)
+        end = RG_MIN(end, (size_t)o->start + (size_t)o->limit);
+    RG_TRY(rg_problems_read(&all, o->problems, o->fields, (size_t)o->start, end, e));
+    RG_GO(s, done, rg_solve_config(config, rg_engine_lm(x), so, e));
+    if (o->output != NULL)
+        RG_GO(s, done, rg_outfile_open(&fl.f, o->output, config, e));
+    RG_GO(s, done, pick(&todo, &n, all, fl.f, e));
+    if (fl.f != NULL && rg_outfile_n(fl.f) > 0) {
+        rg_call_log(call, RG_INFO, "solve", "%zu of %zu problems stand in %s already", rg_problems_n(all) - n,
+                    rg_problems_n(all), o->output);
+        rg_outfile_add_to(fl.f, &sum);
+    }
+    v->total = n;
+    s = rg_solve_many(&sum, rg_engine_lm(x), todo, n, so, (size_t)o->together, on_record, &fl, call, e);
+    cli_view_end(&a->view);
+    rg_summary_finish(&sum);
+    *failed = sum.failed;
+    rg_err print_err = RG_ERR_INIT;
+    const rg_status printed = print_summary(a, o, &sum, s == RG_OK ? e : &print_err);
+    s = s != RG_OK ? s : printed;
+done:
+    rg_outfile_close(fl.f);
+    rg_free(todo);
+    rg_problems_free(all);
+    return s;
+}
+
+/* ---- the verb ---- */
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static rg_status solve(cli_args *a, const opts *o, const cli_model *m, const cli_sampling *sm, live *v,
+                       size_t *failed, rg_err *e)
+{
+    rg_engine *x = NULL;
+    rg_sampling sampling;
+    rg_bias *bias = NULL;
+    rg_solve_opt so;
+    char *text = NULL, what[128];
+    size_t n = 0;
+    rg_status s = RG_OK;
+    const uint64_t seed = cli_seed(sm);
+    rg_call call = cli_call(a);
+    RG_GO(s, done, cli_sampling_of(&sampling, &bias, sm, e));
+    RG_GO(s, done, solve_opt(&so, o, sm, &sampling, m, seed, e));
+    if (o->problems == NULL)
+        RG_GO(s, done, cli_text(&text, &n, a, o->prompt, o->file, e));
+    if (text != NULL && memchr(text, '\0', n) != NULL)
+        RG_FAIL_GO(s, done, e, RG_EFORMAT, "the problem holds a zero byte: it is not text");
+    RG_GO(s, done, cli_engine(&x, m, &call, e));
+    snprintf(what, sizeof what, "%s, N = %zu", so.method->name, so.method->only_one ? 1 : so.N);
+    cli_view_end(&a->view);
+    cli_first_line(a, x, seed, what);
+    v->t0 = rg_now_ns();
+    call.sink = on_event;
+    call.sink_arg = v;
+    if (o->max_time > 0)
+        call.deadline_ns = rg_now_ns() + (int64_t)(o->max_time * 1e9);
+    s = o->problems != NULL ? solve_file(a, o, x, &so, &call, v, failed, e)
+                            : solve_one(a, o, x, &so, &call, text, e);
+done:
+    rg_free(text);
+    rg_free(bias);
+    rg_engine_close(x);
+    return s;
+}
+
+static int run(const rg_cmd *cmd, int argc, char **argv)
+{
+    opts o;
+    cli_model m;
+    cli_sampling sm;
+    const rg_opt_group groups[] = { { "Problem and search", table, &o },
+                                    { "Sampling", cli_search_sampling_table, &sm },
+                                    { "Model", cli_model_table, &m } };
+    cli_args a;
+    rg_err e = RG_ERR_INIT;
+    size_t failed = 0;
+    if (wants_help(argc, argv))
+        help_methods();
+    const int code = cli_open(&a, cmd, groups, RG_COUNT(groups), argc, argv);
+    if (code >= 0)
+        return code;
+    live v = { .a = &a, .many = o.problems != NULL, .total = (size_t)o.n, .busy = ATOMIC_FLAG_INIT };
+    const rg_status s = solve(&a, &o, &m, &sm, &v, &failed, &e);
+    const int rc = cli_close(&a, s, &e);
+    return rc == 0 && failed > 0 ? 7 : rc;
+}
+
+const rg_cmd rg_cmd_solve = { "solve", "answer a problem, or a file of them, by search",
+                              "[flags] [PROBLEM] | --problems FILE", run };
