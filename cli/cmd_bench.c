@@ -6,24 +6,25 @@
 
 typedef struct opts {
     const char *tests;
-    int64_t     repeats;
-    bool        roofline;
+    int64_t repeats;
+    bool roofline;
 } opts;
 
 static const rg_opt table[] = {
     { "tests", NULL, RG_OPT_STR, offsetof(opts, tests), NULL, 0, 0, NULL, "LIST",
       "some of pp512,pp4096,tg64,tg64@2048,tg64x4,tg64x16; all unless given" },
-    { "repeats", "repetitions", RG_OPT_INT, offsetof(opts, repeats), "5", 1, 1000, NULL, "N", "runs of each test" },
+    { "repeats", "repetitions", RG_OPT_INT, offsetof(opts, repeats), "5", 1, 1000, NULL, "N",
+      "runs of each test" },
     { "roofline", NULL, RG_OPT_FLAG, offsetof(opts, roofline), NULL, 0, 0, NULL, NULL,
       "print the machine's own limits too" },
     { 0 },
 };
 
 typedef struct out {
-    bool      json;
+    bool json;
     cli_args *a;
     rg_status status;
-    rg_err   *e;
+    rg_err *e;
 } out;
 
 static void put_row(void *arg, const rg_bench_row *r)
@@ -32,12 +33,13 @@ static void put_row(void *arg, const rg_bench_row *r)
     rg_buf b = RG_BUF_MAX(4096);
     cli_view_end(&o->a->view);
     if (o->json)
-        rg_buf_printf(&b, "{\"test\":\"%s\",\"tokens_per_s\":%.6g,\"sd\":%.4g,\"repeats\":%zu,"
-                      "\"fraction_of_roofline\":%.4g,\"bound\":\"%s\"}\n", r->test, r->tokens_per_s, r->sd,
-                      r->repeats, r->fraction, r->bound);
+        rg_buf_printf(&b,
+                      "{\"test\":\"%s\",\"tokens_per_s\":%.6g,\"sd\":%.4g,\"repeats\":%zu,"
+                      "\"fraction_of_roofline\":%.4g,\"bound\":\"%s\"}\n",
+                      r->test, r->tokens_per_s, r->sd, r->repeats, r->fraction, r->bound);
     else
-        rg_buf_printf(&b, "%-10s %9.1f tokens/s  +- %5.1f   %3.0f %% of the %s limit\n", r->test, r->tokens_per_s,
-                      r->sd, 100 * r->fraction, r->bound);
+        rg_buf_printf(&b, "%-10s %9.1f tokens/s  +- %5.1f   %3.0f %% of the %s limit\n", r->test,
+                      r->tokens_per_s, r->sd, 100 * r->fraction, r->bound);
     o->status = cli_print(&b, o->e);
 }
 
@@ -45,11 +47,13 @@ static rg_status put_roof(const out *o, const rg_roofline *r, rg_err *e)
 {
     rg_buf b = RG_BUF_MAX(4096);
     if (o->json)
-        rg_buf_printf(&b, "{\"roofline\":{\"read_bytes_per_s\":%.4g,\"int8_ops_per_s\":%.4g,"
-                      "\"f32_flops_per_s\":%.4g}}\n", r->read_bytes_s, r->i8_ops_s, r->f32_flops_s);
+        rg_buf_printf(&b,
+                      "{\"roofline\":{\"read_bytes_per_s\":%.4g,\"int8_ops_per_s\":%.4g,"
+                      "\"f32_flops_per_s\":%.4g}}\n",
+                      r->read_bytes_s, r->i8_ops_s, r->f32_flops_s);
     else
-        rg_buf_printf(&b, "limits     read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n", r->read_bytes_s * 1e-9,
-                      r->i8_ops_s * 1e-9, r->f32_flops_s * 1e-9);
+        rg_buf_printf(&b, "limits     read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n",
+                      r->read_bytes_s * 1e-9, r->i8_ops_s * 1e-9, r->f32_flops_s * 1e-9);
     return cli_print(&b, e);
 }
 

@@ -23,15 +23,15 @@ static const rg_opt table[] = {
 };
 
 typedef struct talk {
-    cli_args           *a;
-    rg_engine          *x;
+    cli_args *a;
+    rg_engine *x;
     const cli_sampling *so;
-    const rg_sampling  *sampling;
-    uint64_t            stream;
-    json_t             *messages;
-    rg_lm_node         *node;       /* the conversation so far */
-    size_t              turn;
-    rg_err             *e;
+    const rg_sampling *sampling;
+    uint64_t stream;
+    json_t *messages;
+    rg_lm_node *node; /* the conversation so far */
+    size_t turn;
+    rg_err *e;
 } talk;
 
 static void on_event(void *arg, const rg_event *ev)
@@ -79,9 +79,13 @@ static rg_status answer(talk *t, rg_str text)
     rg_ids_free(&ids);
     if (s != RG_OK)
         return s;
-    const rg_gen gen = { .from = node, .sampling = t->sampling, .max_tokens = (size_t)t->so->max_tokens,
-                         .stream = rg_stream_child(t->stream, t->turn++), .stop = t->so->stop.item,
-                         .n_stop = t->so->stop.n, .stream_text = true };
+    const rg_gen gen = { .from = node,
+                         .sampling = t->sampling,
+                         .max_tokens = (size_t)t->so->max_tokens,
+                         .stream = rg_stream_child(t->stream, t->turn++),
+                         .stop = t->so->stop.item,
+                         .n_stop = t->so->stop.n,
+                         .stream_text = true };
     s = rg_lm_generate(lm, &gen, 1, on_reply, t, &call, t->e);
     rg_lm_release(node);
     fputs("\n", stdout);
@@ -116,7 +120,8 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     opts o;
     cli_model m;
     cli_sampling so;
-    const rg_opt_group groups[] = { { "Chat", table, &o }, { "Sampling", cli_sampling_table, &so },
+    const rg_opt_group groups[] = { { "Chat", table, &o },
+                                    { "Sampling", cli_sampling_table, &so },
                                     { "Model", cli_model_table, &m } };
     cli_args a;
     rg_err e = RG_ERR_INIT;
@@ -129,8 +134,12 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
 
     const rg_call call = cli_call(&a);
     const uint64_t seed = cli_seed(&so);
-    talk t = { .a = &a, .so = &so, .sampling = &sampling, .stream = rg_stream_root(seed, "chat", 4),
-               .messages = json_array(), .e = &e };
+    talk t = { .a = &a,
+               .so = &so,
+               .sampling = &sampling,
+               .stream = rg_stream_root(seed, "chat", 4),
+               .messages = json_array(),
+               .e = &e };
     RG_GO(s, done, cli_want_pos(&a, 0, 0, "no arguments", &e));
     RG_GO(s, done, cli_sampling_of(&sampling, &bias, &so, &e));
     RG_GO(s, done, cli_engine(&t.x, &m, &call, &e));

@@ -10,8 +10,8 @@
 
 typedef struct opts {
     const char *prompt, *file, *system;
-    bool        chat, allow_special, prompt_logprobs, raw, ignore_eos;
-    int64_t     n, logprobs;
+    bool chat, allow_special, prompt_logprobs, raw, ignore_eos;
+    int64_t n, logprobs;
     rg_opt_list named;
 } opts;
 
@@ -68,7 +68,8 @@ static rg_status named_ids(int32_t **out, const rg_tokenizer *t, const rg_opt_li
     for (size_t i = 0; i < names->n; i++) {
         int64_t id = rg_token_find(t, rg_str_of(names->item[i]));
         if (id < 0 && !rg_parse_i64(&id, names->item[i]))
-            RG_FAIL(e, RG_EARG, "--logprob-token %s is no token of this vocabulary, nor an id", names->item[i]);
+            RG_FAIL(e, RG_EARG, "--logprob-token %s is no token of this vocabulary, nor an id",
+                    names->item[i]);
         if (id < 0 || (size_t)id >= rg_vocab_size(t))
             RG_FAIL(e, RG_EARG, "--logprob-token %s: the vocabulary has ids 0..%zu", names->item[i],
                     rg_vocab_size(t) - 1);
@@ -80,16 +81,16 @@ static rg_status named_ids(int32_t **out, const rg_tokenizer *t, const rg_opt_li
 /* ---- output ---- */
 
 typedef struct printing {
-    cli_args           *a;
-    const opts         *o;
+    cli_args *a;
+    const opts *o;
     const rg_tokenizer *t;
-    const int32_t      *named;
-    size_t              streamed;
-    rg_buf              json;
-    const float        *prompt_logp;        /* of prompt ids, or NULL */
-    const rg_ids       *prompt;
-    rg_status           status;
-    rg_err             *e;
+    const int32_t *named;
+    size_t streamed;
+    rg_buf json;
+    const float *prompt_logp; /* of prompt ids, or NULL */
+    const rg_ids *prompt;
+    rg_status status;
+    rg_err *e;
 } printing;
 
 static void put_text(printing *p, rg_str text)
@@ -216,7 +217,8 @@ static rg_status score_prompt(float **out, rg_lm *lm, const rg_ids *ids, const r
     rg_lm_node *root = rg_lm_root(lm);
     *out = rg_calloc(ids->n, sizeof **out);
     rg_status s = root == NULL || *out == NULL
-        ? rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory to score the prompt") : RG_OK;
+                      ? rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory to score the prompt")
+                      : RG_OK;
     if (s == RG_OK) {
         rg_score one = { .from = root, .id = ids->id, .n = ids->n, .logp = *out };
         s = rg_lm_score(lm, &one, 1, call, e);
@@ -239,10 +241,16 @@ static rg_status generate(printing *p, rg_lm *lm, const cli_sampling *so, const 
         s = score_prompt(&logp, lm, p->prompt, &call, e);
     const bool stream = !p->a->common.json && p->o->n == 1;
     for (size_t i = 0; i < (size_t)p->o->n; i++)
-        gen[i] = (rg_gen){ .from = node, .sampling = sampling, .max_tokens = (size_t)so->max_tokens,
+        gen[i] = (rg_gen){ .from = node,
+                           .sampling = sampling,
+                           .max_tokens = (size_t)so->max_tokens,
                            .stream = rg_stream_child(rg_stream_root(seed, "generate", 8), i),
-                           .stop = so->stop.item, .n_stop = so->stop.n, .ignore_end = p->o->ignore_eos,
-                           .n_top = (size_t)p->o->logprobs, .named = p->named, .n_named = p->o->named.n,
+                           .stop = so->stop.item,
+                           .n_stop = so->stop.n,
+                           .ignore_end = p->o->ignore_eos,
+                           .n_top = (size_t)p->o->logprobs,
+                           .named = p->named,
+                           .n_named = p->o->named.n,
                            .stream_text = stream };
     call.sink = on_event;
     call.sink_arg = p;
@@ -265,7 +273,8 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     opts o;
     cli_model m;
     cli_sampling so;
-    const rg_opt_group groups[] = { { "Text", table, &o }, { "Sampling", cli_sampling_table, &so },
+    const rg_opt_group groups[] = { { "Text", table, &o },
+                                    { "Sampling", cli_sampling_table, &so },
                                     { "Model", cli_model_table, &m } };
     cli_args a;
     rg_err e = RG_ERR_INIT;

@@ -6,7 +6,7 @@
 
 typedef struct opts {
     const char *prompt, *file;
-    int64_t     chunks;
+    int64_t chunks;
 } opts;
 
 static const rg_opt table[] = {
@@ -20,8 +20,8 @@ static const rg_opt table[] = {
 static void put_result(rg_buf *b, const rg_ppl *p, bool json)
 {
     if (json)
-        rg_buf_printf(b, "{\"ppl\":%.17g,\"tokens\":%zu,\"chunks\":%zu,\"nll\":%.17g,\"nll_se\":%.17g}\n", p->ppl,
-                      p->tokens, p->chunks, p->nll, p->se);
+        rg_buf_printf(b, "{\"ppl\":%.17g,\"tokens\":%zu,\"chunks\":%zu,\"nll\":%.17g,\"nll_se\":%.17g}\n",
+                      p->ppl, p->tokens, p->chunks, p->nll, p->se);
     else
         rg_buf_printf(b, "perplexity %.4f +- %.4f   %zu tokens in %zu chunks\n", p->ppl, p->ppl * p->se,
                       p->tokens, p->chunks);
@@ -49,7 +49,9 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     const size_t ctx = m.ctx == 0 ? 512 : (size_t)m.ctx;
     RG_GO(s, done, cli_text(&text, &n, &a, o.prompt, o.file, &e));
     RG_GO(s, done, cli_engine(&x, &m, &call, &e));
-    RG_GO(s, done, rg_tokenize(rg_bundle_tokenizer(rg_engine_bundle(x)), rg_str_n(text, n), RG_SPECIAL_NONE, &ids, &e));
+    RG_GO(
+        s, done,
+        rg_tokenize(rg_bundle_tokenizer(rg_engine_bundle(x)), rg_str_n(text, n), RG_SPECIAL_NONE, &ids, &e));
     RG_GO(s, done, rg_perplexity(&ppl, rg_engine_lm(x), ids.id, ids.n, ctx, (size_t)o.chunks, &call, &e));
     cli_view_end(&a.view);
     put_result(&out, &ppl, a.common.json);

@@ -10,16 +10,17 @@
 
 typedef struct opts {
     const char *prompt, *file, *problems, *fields, *gold, *method, *style, *system, *output;
-    int64_t     n, start, end, limit, together;
-    int         score;
-    double      max_time;
-    bool        tree, jsonl, last_number;
+    int64_t n, start, end, limit, together;
+    int score;
+    double max_time;
+    bool tree, jsonl, last_number;
 } opts;
 
 #define O(field) offsetof(opts, field)
 static const rg_opt table[] = {
     { "prompt", "p", RG_OPT_STR, O(prompt), NULL, 0, 0, NULL, "TEXT", "the problem" },
-    { "file", "f", RG_OPT_STR, O(file), NULL, 0, 0, NULL, "PATH", "a file with one problem as text; - = stdin" },
+    { "file", "f", RG_OPT_STR, O(file), NULL, 0, 0, NULL, "PATH",
+      "a file with one problem as text; - = stdin" },
     { "problems", NULL, RG_OPT_STR, O(problems), NULL, 0, 0, NULL, "FILE",
       "a file of problems: GSM8K, MATH-500, AIME or AMC records, one JSON object a line" },
     { "fields", NULL, RG_OPT_STR, O(fields), NULL, 0, 0, NULL, "MAP",
@@ -29,7 +30,8 @@ static const rg_opt table[] = {
     { "limit", "L", RG_OPT_INT, O(limit), "-1", -1, 1 << 30, NULL, "N", "so many records; -1 = all" },
     { "gold", NULL, RG_OPT_STR, O(gold), NULL, 0, 0, NULL, "ANSWER", "the right answer of -p, to be graded" },
     { "method", "approach", RG_OPT_STR, O(method), "majority", 0, 0, NULL, "NAME", "strategy, see below" },
-    { "budget", "N,n-samples,num-generations", RG_OPT_INT, O(n), "8", 1, 65536, NULL, "N", "answers at most" },
+    { "budget", "N,n-samples,num-generations", RG_OPT_INT, O(n), "8", 1, 65536, NULL, "N",
+      "answers at most" },
     { "score", NULL, RG_OPT_ENUM, O(score), "logp", 0, 0, "logp,oracle", NULL,
       "what best-of-n chooses by: mean log-probability, or the right answer (an upper bound)" },
     { "prompt-style", NULL, RG_OPT_STR, O(style), "auto", 0, 0, NULL, "NAME",
@@ -44,7 +46,8 @@ static const rg_opt table[] = {
     { "jsonl", NULL, RG_OPT_FLAG, O(jsonl), NULL, 0, 0, NULL, NULL, "one record a line, the summary last" },
     { "together", NULL, RG_OPT_INT, O(together), "0", 0, 128, NULL, "N",
       "problems at a time; 0 = as many as keep the engine full" },
-    { "max-time", NULL, RG_OPT_FLOAT, O(max_time), "0", 0, 1e9, NULL, "S", "stop after so many seconds; 0 = never" },
+    { "max-time", NULL, RG_OPT_FLOAT, O(max_time), "0", 0, 1e9, NULL, "S",
+      "stop after so many seconds; 0 = never" },
     { 0 },
 };
 
@@ -53,13 +56,16 @@ static const rg_opt table[] = {
 enum { MAX_SEEN = 6 };
 
 typedef struct live {
-    cli_args   *a;
-    bool        many;
-    size_t      total;          /* answers, or problems */
-    size_t      done, right, graded;
-    double      tokens;
-    int64_t     t0;
-    struct { char answer[24]; size_t n; } seen[MAX_SEEN];
+    cli_args *a;
+    bool many;
+    size_t total; /* answers, or problems */
+    size_t done, right, graded;
+    double tokens;
+    int64_t t0;
+    struct {
+        char answer[24];
+        size_t n;
+    } seen[MAX_SEEN];
     atomic_flag busy;
 } live;
 
@@ -90,8 +96,9 @@ static void draw(live *v)
         rg_buf_printf(&b, ", %.0f/s", v->tokens / s);
     if (v->many && v->done > 0 && v->done < v->total)
         rg_buf_printf(&b, ", %.0f s to go", s / (double)v->done * (double)(v->total - v->done));
-    const rg_event ev = { .kind = RG_EV_PROGRESS, .text = rg_buf_view(&b), .value = (double)v->done,
-                          .total = (double)v->total };
+    const rg_event ev = {
+        .kind = RG_EV_PROGRESS, .text = rg_buf_view(&b), .value = (double)v->done, .total = (double)v->total
+    };
     cli_sink(&v->a->view, &ev);
     rg_buf_free(&b);
 }
@@ -130,8 +137,8 @@ static void help_methods(void)
     printf("\n");
 }
 
-static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *sm, const rg_sampling *sampling,
-                           const cli_model *m, uint64_t seed, rg_err *e)
+static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *sm,
+                           const rg_sampling *sampling, const cli_model *m, uint64_t seed, rg_err *e)
 {
     const rg_strategy *method = rg_strategy_find(o->method);
     if (method == NULL) {
@@ -141,15 +148,24 @@ static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *
         for (const rg_strategy *const *s = rg_strategies(); *s != NULL && n < RG_COUNT(names); s++)
             names[n++] = (*s)->name;
         rg_nearest(&near, o->method, names, n);
-        const rg_status s = rg_err_set(e, RG_EARG, __FILE__, __LINE__, "--method %s is not known; nearest: %s",
-                                       o->method, near.p == NULL ? "majority" : near.p);
+        const rg_status s =
+            rg_err_set(e, RG_EARG, __FILE__, __LINE__, "--method %s is not known; nearest: %s", o->method,
+                       near.p == NULL ? "majority" : near.p);
         rg_buf_free(&near);
         return s;
     }
-    *so = (rg_solve_opt){ .method = method, .N = (size_t)o->n, .seed = seed, .sampling = *sampling,
-                          .max_tokens = (size_t)sm->max_tokens, .score = (rg_score_kind)o->score,
-                          .prompt_style = o->style, .system = o->system, .stop = sm->stop.item,
-                          .n_stop = sm->stop.n, .last_number = o->last_number, .exact = m->exact,
+    *so = (rg_solve_opt){ .method = method,
+                          .N = (size_t)o->n,
+                          .seed = seed,
+                          .sampling = *sampling,
+                          .max_tokens = (size_t)sm->max_tokens,
+                          .score = (rg_score_kind)o->score,
+                          .prompt_style = o->style,
+                          .system = o->system,
+                          .stop = sm->stop.item,
+                          .n_stop = sm->stop.n,
+                          .last_number = o->last_number,
+                          .exact = m->exact,
                           .now_unix = time(NULL) };
     return RG_OK;
 }
@@ -170,8 +186,8 @@ static rg_status print_record(const cli_args *a, const opts *o, const rg_record 
     return cli_print(&b, e);
 }
 
-static rg_status solve_one(cli_args *a, const opts *o, rg_engine *x, const rg_solve_opt *so, const rg_call *call,
-                           const char *text, rg_err *e)
+static rg_status solve_one(cli_args *a, const opts *o, rg_engine *x, const rg_solve_opt *so,
+                           const rg_call *call, const char *text, rg_err *e)
 {
     const rg_problem p = { .id = "problem", .text = text, .gold = o->gold };
     rg_record *r = NULL;
@@ -188,9 +204,9 @@ static rg_status solve_one(cli_args *a, const opts *o, rg_engine *x, const rg_so
 /* ---- many ---- */
 
 typedef struct filing {
-    cli_args   *a;
+    cli_args *a;
     const opts *o;
-    live       *v;
+    live *v;
     rg_outfile *f;
 } filing;
 
@@ -212,13 +228,16 @@ static rg_status on_record(void *arg, const rg_record *r, rg_err *e)
         rg_buf b = RG_BUF_MAX(1 << 20);
         cli_view_end(&x->a->view);
         rg_buf_printf(&b, "%-20s %-16s %s\n", r->id, r->answer == NULL ? "(none)" : r->answer,
-                      r->correct < 0 ? "" : r->correct ? "right" : "wrong");
+                      r->correct < 0 ? ""
+                      : r->correct   ? "right"
+                                     : "wrong");
         return cli_print(&b, e);
     }
     return print_record(x->a, x->o, r, e);
 }
 
-static rg_status pick(const rg_problem ***out, size_t *n, const rg_problems *all, const rg_outfile *f, rg_err *e)
+static rg_status pick(const rg_problem ***out, size_t *n, const rg_problems *all, const rg_outfile *f,
+                      rg_err *e)
 {
     *n = 0;
     *out = rg_calloc(rg_problems_n(all), sizeof(rg_problem *));
@@ -241,8 +260,8 @@ static rg_status print_summary(const cli_args *a, const opts *o, const rg_summar
     return cli_print(&b, e);
 }
 
-static rg_status solve_file(cli_args *a, const opts *o, rg_engine *x, const rg_solve_opt *so, const rg_call *call,
-                            live *v, size_t *failed, rg_err *e)
+static rg_status solve_file(cli_args *a, const opts *o, rg_engine *x, const rg_solve_opt *so,
+                            const rg_call *call, live *v, size_t *failed, rg_err *e)
 {
     char config[17];
     rg_problems *all = NULL;

@@ -6,7 +6,7 @@
 
 typedef struct opts {
     const char *prompt, *file;
-    bool        add_bos, allow_special;
+    bool add_bos, allow_special;
 } opts;
 
 static const rg_opt table[] = {
@@ -61,7 +61,8 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     const rg_tokenizer *t = rg_bundle_tokenizer(b);
     if (o.add_bos && rg_token_bos(t) >= 0)
         RG_GO(s, done, rg_ids_push(&ids, rg_token_bos(t), &e));
-    RG_GO(s, done, rg_tokenize(t, rg_str_n(text, n), o.allow_special ? RG_SPECIAL_ALL : RG_SPECIAL_NONE, &ids, &e));
+    RG_GO(s, done,
+          rg_tokenize(t, rg_str_n(text, n), o.allow_special ? RG_SPECIAL_ALL : RG_SPECIAL_NONE, &ids, &e));
     put_ids(&out, t, &ids, a.common.json);
     s = cli_print(&out, &e);
 done:

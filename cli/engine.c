@@ -37,31 +37,95 @@ const rg_opt cli_vocab_table[] = {
     { 0 },
 };
 
-#define SAMPLING(temp_, top_k_, top_p_, min_p_, n_)                                                               \
-    { "temp", "temperature", RG_OPT_FLOAT, S(temp), temp_, 0, 100, NULL, "F",                                 \
-      "temperature; 0 = the likeliest token" },                                                              \
-    { "top-k", NULL, RG_OPT_INT, S(top_k), top_k_, 0, 1 << 24, NULL, "N", "keep the N likeliest; 0 = off" },  \
-    { "top-p", NULL, RG_OPT_FLOAT, S(top_p), top_p_, 1e-6, 1, NULL, "F",                                      \
-      "keep the likeliest that hold this mass; 1 = off" },                                                   \
-    { "min-p", NULL, RG_OPT_FLOAT, S(min_p), min_p_, 0, 1, NULL, "F",                                         \
-      "keep tokens at least so likely relative to the first; 0 = off" },                                     \
-    { "repeat-penalty", "repetition-penalty", RG_OPT_FLOAT, S(repeat_penalty), "1", 0.01, 100, NULL, "F",    \
-      "divides logits of tokens seen before; 1 = off" },                                                     \
-    { "repeat-last-n", NULL, RG_OPT_INT, S(repeat_last_n), "64", -1, 1 << 24, NULL, "N",                     \
-      "how far back penalties look; -1 = everything" },                                                      \
-    { "presence-penalty", NULL, RG_OPT_FLOAT, S(presence), "0", -100, 100, NULL, "F",                        \
-      "subtracted from logits of tokens seen before" },                                                      \
-    { "frequency-penalty", NULL, RG_OPT_FLOAT, S(frequency), "0", -100, 100, NULL, "F",                      \
-      "the same, for each time it was seen" },                                                               \
-    { "logit-bias", "l", RG_OPT_LIST, S(bias), NULL, 0, 0, NULL, "ID+X|ID-X",                                \
-      "added to one token's logit; may be repeated" },                                                       \
-    { "stop", "r,reverse-prompt", RG_OPT_LIST, S(stop), NULL, 0, 0, NULL, "TEXT",                            \
-      "end the text where this appears; may be repeated" },                                                  \
-    { "max-tokens", "n,predict,n-predict,max-new-tokens", RG_OPT_INT, S(max_tokens), n_, 1, 16777216, NULL,   \
-      "N", "tokens of one answer at most" },                                                                 \
-    { "seed", "s", RG_OPT_INT, S(seed), "-1", -1, 9007199254740991.0, NULL, "N",                             \
-      "the run's seed; -1 = a random one, printed" },                                                        \
-    { 0 }
+#define SAMPLING(temp_, top_k_, top_p_, min_p_, n_)                                                              \
+    { "temp", "temperature", RG_OPT_FLOAT, S(temp), temp_,                                                       \
+      0,      100,           NULL,         "F",     "temperature; 0 = the likeliest token" },                    \
+        { "top-k", NULL, RG_OPT_INT, S(top_k), top_k_, 0, 1 << 24, NULL, "N", "keep the N likeliest; 0 = off" }, \
+        { "top-p", NULL, RG_OPT_FLOAT, S(top_p), top_p_,                                                         \
+          1e-6,    1,    NULL,         "F",      "keep the likeliest that hold this mass; 1 = off" },            \
+        { "min-p",                                                                                               \
+          NULL,                                                                                                  \
+          RG_OPT_FLOAT,                                                                                          \
+          S(min_p),                                                                                              \
+          min_p_,                                                                                                \
+          0,                                                                                                     \
+          1,                                                                                                     \
+          NULL,                                                                                                  \
+          "F",                                                                                                   \
+          "keep tokens at least so likely relative to the first; 0 = off" },                                     \
+        { "repeat-penalty",                                                                                      \
+          "repetition-penalty",                                                                                  \
+          RG_OPT_FLOAT,                                                                                          \
+          S(repeat_penalty),                                                                                     \
+          "1",                                                                                                   \
+          0.01,                                                                                                  \
+          100,                                                                                                   \
+          NULL,                                                                                                  \
+          "F",                                                                                                   \
+          "divides logits of tokens seen before; 1 = off" },                                                     \
+        { "repeat-last-n",                                                                                       \
+          NULL,                                                                                                  \
+          RG_OPT_INT,                                                                                            \
+          S(repeat_last_n),                                                                                      \
+          "64",                                                                                                  \
+          -1,                                                                                                    \
+          1 << 24,                                                                                               \
+          NULL,                                                                                                  \
+          "N",                                                                                                   \
+          "how far back penalties look; -1 = everything" },                                                      \
+        { "presence-penalty",                                                                                    \
+          NULL,                                                                                                  \
+          RG_OPT_FLOAT,                                                                                          \
+          S(presence),                                                                                           \
+          "0",                                                                                                   \
+          -100,                                                                                                  \
+          100,                                                                                                   \
+          NULL,                                                                                                  \
+          "F",                                                                                                   \
+          "subtracted from logits of tokens seen before" },                                                      \
+        { "frequency-penalty",                                                                                   \
+          NULL,                                                                                                  \
+          RG_OPT_FLOAT,                                                                                          \
+          S(frequency),                                                                                          \
+          "0",                                                                                                   \
+          -100,                                                                                                  \
+          100,                                                                                                   \
+          NULL,                                                                                                  \
+          "F",                                                                                                   \
+          "the same, for each time it was seen" },                                                               \
+        { "logit-bias",                                                                                          \
+          "l",                                                                                                   \
+          RG_OPT_LIST,                                                                                           \
+          S(bias),                                                                                               \
+          NULL,                                                                                                  \
+          0,                                                                                                     \
+          0,                                                                                                     \
+          NULL,                                                                                                  \
+          "ID+X|ID-X",                                                                                           \
+          "added to one token's logit; may be repeated" },                                                       \
+        { "stop",      "r,reverse-prompt",                                                                       \
+          RG_OPT_LIST, S(stop),                                                                                  \
+          NULL,        0,                                                                                        \
+          0,           NULL,                                                                                     \
+          "TEXT",      "end the text where this appears; may be repeated" },                                     \
+        { "max-tokens", "n,predict,n-predict,max-new-tokens",                                                    \
+          RG_OPT_INT,   S(max_tokens),                                                                           \
+          n_,           1,                                                                                       \
+          16777216,     NULL,                                                                                    \
+          "N",          "tokens of one answer at most" },                                                        \
+        { "seed",                                                                                                \
+          "s",                                                                                                   \
+          RG_OPT_INT,                                                                                            \
+          S(seed),                                                                                               \
+          "-1",                                                                                                  \
+          -1,                                                                                                    \
+          9007199254740991.0,                                                                                    \
+          NULL,                                                                                                  \
+          "N",                                                                                                   \
+          "the run's seed; -1 = a random one, printed" },                                                        \
+    {                                                                                                            \
+        0                                                                                                        \
+    }
 
 const rg_opt cli_sampling_table[] = { SAMPLING("0.8", "40", "0.95", "0.05", "512") };
 const rg_opt cli_search_sampling_table[] = { SAMPLING("0.7", "0", "1", "0", "1024") };
@@ -69,9 +133,15 @@ const rg_opt cli_search_sampling_table[] = { SAMPLING("0.7", "0", "1", "0", "102
 rg_status cli_engine(rg_engine **out, const cli_model *o, const rg_call *call, rg_err *e)
 {
     const rg_engine_opt x = {
-        .model = o->model, .cpu = o->cpu, .threads = (size_t)o->threads, .chat_template = o->chat_template,
-        .lm = { .exact = o->exact, .slots = (size_t)o->slots, .max_rows = (size_t)o->batch,
-                .kv_bytes = (size_t)o->kv_mib << 20, .ctx = (size_t)o->ctx },
+        .model = o->model,
+        .cpu = o->cpu,
+        .threads = (size_t)o->threads,
+        .chat_template = o->chat_template,
+        .lm = { .exact = o->exact,
+                .slots = (size_t)o->slots,
+                .max_rows = (size_t)o->batch,
+                .kv_bytes = (size_t)o->kv_mib << 20,
+                .ctx = (size_t)o->ctx },
     };
     return rg_engine_open(out, &x, call, e);
 }
@@ -90,7 +160,8 @@ static rg_status parse_bias(rg_bias *b, const char *text, rg_err *e)
     const char *sign = text + digits;
     if (digits == 0 || digits >= sizeof id || !rg_parse_i64(&n, id) || n > INT32_MAX ||
         (*sign != '+' && *sign != '-') || (!inf && !rg_parse_f64(&x, *sign == '+' ? sign + 1 : sign)))
-        RG_FAIL(e, RG_EARG, "--logit-bias %s is not of the form ID+X or ID-X, like 15043+1 or 15043-inf", text);
+        RG_FAIL(e, RG_EARG, "--logit-bias %s is not of the form ID+X or ID-X, like 15043+1 or 15043-inf",
+                text);
     b->id = (int32_t)n;
     b->add = inf ? -1e30f : (float)x;
     return RG_OK;
@@ -103,10 +174,16 @@ rg_status cli_sampling_of(rg_sampling *s, rg_bias **room, const cli_sampling *o,
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu logit biases", o->bias.n);
     for (size_t i = 0; i < o->bias.n; i++)
         RG_TRY(parse_bias(&(*room)[i], o->bias.item[i], e));
-    *s = (rg_sampling){ .temp = o->temp, .top_k = o->top_k, .top_p = o->top_p, .min_p = o->min_p,
-                        .repeat_penalty = o->repeat_penalty, .presence_penalty = o->presence,
-                        .frequency_penalty = o->frequency, .repeat_last_n = o->repeat_last_n,
-                        .bias = *room, .n_bias = o->bias.n };
+    *s = (rg_sampling){ .temp = o->temp,
+                        .top_k = o->top_k,
+                        .top_p = o->top_p,
+                        .min_p = o->min_p,
+                        .repeat_penalty = o->repeat_penalty,
+                        .presence_penalty = o->presence,
+                        .frequency_penalty = o->frequency,
+                        .repeat_last_n = o->repeat_last_n,
+                        .bias = *room,
+                        .n_bias = o->bias.n };
     return RG_OK;
 }
 

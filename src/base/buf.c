@@ -179,7 +179,12 @@ size_t rg_utf8_decode(const char *s, size_t n, uint32_t *cp)
     const unsigned char *p = (const unsigned char *)s;
     if (n == 0)
         return 0;
-    const size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    const size_t len = p[0] < 0x80   ? 1
+                       : p[0] < 0xc2 ? 0
+                       : p[0] < 0xe0 ? 2
+                       : p[0] < 0xf0 ? 3
+                       : p[0] < 0xf5 ? 4
+                                     : 0;
     if (len == 0 || len > n)
         return 0;
     uint32_t c = len == 1 ? p[0] : p[0] & (0x7fu >> len);
@@ -227,7 +232,10 @@ size_t rg_utf8_tail(rg_str s)
         const unsigned char c = (unsigned char)s.p[s.n - back];
         if ((c & 0xc0) == 0x80)
             continue;
-        const size_t len = c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xc2 && c < 0xe0 ? 2 : 1;
+        const size_t len = c >= 0xf0 && c < 0xf5   ? 4
+                           : c >= 0xe0 && c < 0xf0 ? 3
+                           : c >= 0xc2 && c < 0xe0 ? 2
+                                                   : 1;
         return len > back ? back : 0;
     }
     return 0;

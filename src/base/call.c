@@ -16,8 +16,8 @@ void rg_cost_add(rg_cost *to, const rg_cost *c)
 
 const char *rg_finish_name(rg_finish f)
 {
-    static const char *const names[] = { "stop_string", "end_token", "length", "cancelled", "depth",
-                                         "no_candidate", "error" };
+    static const char *const names[] = { "stop_string", "end_token",    "length", "cancelled",
+                                         "depth",       "no_candidate", "error" };
     return (size_t)f < sizeof names / sizeof names[0] ? names[f] : "unknown";
 }
 

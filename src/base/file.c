@@ -16,7 +16,7 @@
 
 static rg_status open_regular(int *fd, size_t *size, const char *path, rg_err *e)
 {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not make us wait */
     if (*fd < 0)
         RG_FAIL(e, RG_EIO, "%s: %s", path, strerror(errno));
     struct stat st;
@@ -109,10 +109,10 @@ rg_status rg_read_all(char **out, size_t *n, const char *path, size_t max, rg_er
 }
 
 struct rg_lines {
-    FILE  *f;
-    char  *line;
+    FILE *f;
+    char *line;
     size_t cap, max, number;
-    char  *path;
+    char *path;
 };
 
 rg_status rg_lines_open(rg_lines **out, const char *path, size_t max, rg_err *e)

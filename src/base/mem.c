@@ -20,10 +20,10 @@
 #endif
 #ifdef RG_ASAN
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n) __asan_poison_memory_region((p), (n))
+#define POISON(p, n)   __asan_poison_memory_region((p), (n))
 #define UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
 #else
-#define POISON(p, n) ((void)(p), (void)(n))
+#define POISON(p, n)   ((void)(p), (void)(n))
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
@@ -109,7 +109,8 @@ void *rg_alloc(size_t n, size_t size)
 
 void *rg_calloc(size_t n, size_t size)
 {
-    if (refused())
+    size_t bytes;
+    if (!rg_mul_size(&bytes, n, size) || refused())
         return NULL;
     return calloc(n ? n : 1, size ? size : 1);
 }
@@ -178,17 +179,17 @@ void rg_free_aligned(void *p, size_t size)
 /* ---- arena ---- */
 
 typedef struct chunk {
-    struct chunk *next;     /* older */
-    size_t        size;     /* of data */
-    size_t        used;
-    char         *data;     /* 64-byte aligned, from rg_alloc_aligned */
+    struct chunk *next; /* older */
+    size_t size;        /* of data */
+    size_t used;
+    char *data; /* 64-byte aligned, from rg_alloc_aligned */
 } chunk;
 
 struct rg_arena {
-    chunk      *head;
+    chunk *head;
     const char *lifetime;
-    size_t      max, total;     /* bytes allowed, bytes held in chunks */
-    size_t      used, peak;
+    size_t max, total; /* bytes allowed, bytes held in chunks */
+    size_t used, peak;
 };
 
 rg_status rg_arena_new(rg_arena **out, const char *lifetime, size_t max_bytes, rg_err *e)

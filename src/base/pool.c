@@ -17,26 +17,26 @@ enum { SPINS = 20000, MAX_THREADS = 1024 };
 
 struct rg_pool {
     size_t n_threads;
-    pthread_t *thread;          /* n_threads - 1 workers */
-    size_t     started;
+    pthread_t *thread; /* n_threads - 1 workers */
+    size_t started;
 
     /* the region in flight */
     rg_task_fn fn;
-    void      *arg;
-    size_t     n, grain;
-    atomic_size_t next;         /* first index nobody has taken */
-    atomic_size_t busy;         /* workers still in the region */
-    atomic_uint   epoch;
+    void *arg;
+    size_t n, grain;
+    atomic_size_t next; /* first index nobody has taken */
+    atomic_size_t busy; /* workers still in the region */
+    atomic_uint epoch;
 
     pthread_mutex_t lock;
-    pthread_cond_t  wake;
-    atomic_uint     sleepers;
-    atomic_bool     quit;
+    pthread_cond_t wake;
+    atomic_uint sleepers;
+    atomic_bool quit;
 };
 
 typedef struct worker {
     rg_pool *pool;
-    size_t   index;
+    size_t index;
 } worker;
 
 static inline void relax(void)
@@ -124,7 +124,7 @@ void rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg)
     for (unsigned i = 0; atomic_load_explicit(&p->busy, memory_order_acquire) != 0; i++) {
         relax();
         if (i % 65536 == 65535)
-            sched_yield();      /* more threads than cores: let the straggler run */
+            sched_yield(); /* more threads than cores: let the straggler run */
     }
 }
 

@@ -39,7 +39,8 @@ static char *token_text(const rg_tokenizer *t, int32_t id)
     return rg_strndup(s.p, s.n);
 }
 
-rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o, rg_err *e)
+rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o,
+                      rg_err *e)
 {
     const rg_template *tpl;
     RG_TRY(rg_bundle_template(&tpl, b, e));
@@ -49,12 +50,16 @@ rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, c
     const rg_tokenizer *t = rg_bundle_tokenizer(b);
     rg_rendering r = { .text = RG_BUF_MAX(16 << 20) };
     char *bos = token_text(t, rg_token_bos(t)), *eos = token_text(t, rg_token_eos(t));
-    const rg_render_opt ro = { .messages = messages, .kwargs = o->kwargs, .bos = bos, .eos = eos,
+    const rg_render_opt ro = { .messages = messages,
+                               .kwargs = o->kwargs,
+                               .bos = bos,
+                               .eos = eos,
                                .add_generation_prompt = o->add_generation_prompt,
-                               .continue_final = o->continue_final, .now_unix = o->now_unix };
+                               .continue_final = o->continue_final,
+                               .now_unix = o->now_unix };
     rg_status s = bos == NULL || eos == NULL
-        ? rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation")
-        : rg_template_render(tpl, &ro, &r, e);
+                      ? rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation")
+                      : rg_template_render(tpl, &ro, &r, e);
     if (s == RG_OK)
         s = tokenise(ids, t, &r, e);
     rg_rendering_free(&r);

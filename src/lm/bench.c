@@ -17,10 +17,10 @@
 enum { READ_BYTES = 256 << 20, READ_PIECE = 1 << 20, PEAK_ROUNDS = 1000000, BEST_OF = 5 };
 
 typedef struct peak_job {
-    rg_isa      isa;
-    bool        dots;
+    rg_isa isa;
+    bool dots;
     const char *p;
-    double      ops[64];
+    double ops[64];
 } peak_job;
 
 static void peak_task(void *arg, size_t begin, size_t end, size_t thread)
@@ -74,17 +74,17 @@ rg_status rg_roofline_measure(rg_roofline *out, const rg_engine *x, rg_err *e)
 
 typedef struct test {
     const char *name;
-    size_t      prompt, branches, tokens;       /* branches 0: the prompt itself is timed */
+    size_t prompt, branches, tokens; /* branches 0: the prompt itself is timed */
 } test;
 
 static const test TESTS[] = {
-    { "pp512", 512, 0, 0 },        { "pp4096", 4096, 0, 0 },      { "tg64", 1, 1, 64 },
-    { "tg64@2048", 2048, 1, 64 },  { "tg64x4", 256, 4, 64 },      { "tg64x16", 256, 16, 64 },
+    { "pp512", 512, 0, 0 },       { "pp4096", 4096, 0, 0 }, { "tg64", 1, 1, 64 },
+    { "tg64@2048", 2048, 1, 64 }, { "tg64x4", 256, 4, 64 }, { "tg64x16", 256, 16, 64 },
 };
 
 typedef struct timing {
-    int64_t first, last;        /* first and last drawn token */
-    size_t  drawn;
+    int64_t first, last; /* first and last drawn token */
+    size_t drawn;
 } timing;
 
 static void on_event(void *arg, const rg_event *ev)
@@ -122,14 +122,19 @@ static rg_go release(void *arg, size_t i, const rg_gen_out *out)
 static rg_status run_once(double *seconds, rg_lm *lm, const test *t, rg_lm_node *node, const rg_call *outer,
                           rg_err *e)
 {
-    static const rg_sampling sampling = { .temp = 0.7, .top_p = 1.0, .repeat_penalty = 1.0, .repeat_last_n = 64 };
+    static const rg_sampling sampling = {
+        .temp = 0.7, .top_p = 1.0, .repeat_penalty = 1.0, .repeat_last_n = 64
+    };
     rg_gen gen[LOGIT_ROWS];
     timing tm = { 0 };
     const size_t n = RG_MAX(t->branches, (size_t)1);
     rg_call call = { .cancel = outer == NULL ? NULL : outer->cancel, .sink = on_event, .sink_arg = &tm };
     for (size_t i = 0; i < n; i++)
-        gen[i] = (rg_gen){ .from = node, .sampling = &sampling, .max_tokens = t->branches ? t->tokens + 1 : 1,
-                           .stream = rg_stream_child(7, i), .ignore_end = true };
+        gen[i] = (rg_gen){ .from = node,
+                           .sampling = &sampling,
+                           .max_tokens = t->branches ? t->tokens + 1 : 1,
+                           .stream = rg_stream_child(7, i),
+                           .ignore_end = true };
     const int64_t t0 = rg_now_ns();
     RG_TRY(rg_lm_generate(lm, gen, n, release, NULL, &call, e));
     *seconds = (double)(t->branches == 0 ? tm.first - t0 : tm.last - tm.first) * 1e-9;
@@ -197,23 +202,26 @@ static bool wanted(const char *tests, const char *name)
     return tests == NULL;
 }
 
-static rg_status bench_one(const rg_engine *x, const test *t, size_t repeats, const rg_roofline *roof, rg_on_row on,
-                           void *arg, const rg_call *call, rg_err *e)
+static rg_status bench_one(const rg_engine *x, const test *t, size_t repeats, const rg_roofline *roof,
+                           rg_on_row on, void *arg, const rg_call *call, rg_err *e)
 {
     double sum = 0, sum2 = 0, rate = 0;
     if (t->prompt + t->tokens + 1 > rg_lm_ctx(x->lm)) {
-        rg_call_log(call, RG_WARN, "lm", "%s is left out: the context is %zu tokens", t->name, rg_lm_ctx(x->lm));
+        rg_call_log(call, RG_WARN, "lm", "%s is left out: the context is %zu tokens", t->name,
+                    rg_lm_ctx(x->lm));
         return RG_OK;
     }
     if (t->prompt < 1024)
-        RG_TRY(repeat(&rate, x->lm, t, call, e));       /* warm-up */
+        RG_TRY(repeat(&rate, x->lm, t, call, e)); /* warm-up */
     for (size_t i = 0; i < repeats; i++) {
         RG_TRY(repeat(&rate, x->lm, t, call, e));
         sum += rate;
         sum2 += rate * rate;
     }
     const double n = (double)repeats, mean = sum / n;
-    rg_bench_row row = { .test = t->name, .tokens_per_s = mean, .repeats = repeats,
+    rg_bench_row row = { .test = t->name,
+                         .tokens_per_s = mean,
+                         .repeats = repeats,
                          .sd = repeats > 1 ? sqrt(fmax(0, (sum2 - n * mean * mean) / (n - 1))) : 0 };
     fraction(&row, x->lm, t, roof);
     on(arg, &row);
@@ -231,6 +239,7 @@ rg_status rg_bench_run(const rg_engine *x, const char *tests, size_t repeats, co
         ran++;
     }
     if (ran == 0)
-        RG_FAIL(e, RG_EARG, "no test is named %s; there are pp512, pp4096, tg64, tg64@2048, tg64x4, tg64x16", tests);
+        RG_FAIL(e, RG_EARG, "no test is named %s; there are pp512, pp4096, tg64, tg64@2048, tg64x4, tg64x16",
+                tests);
     return RG_OK;
 }

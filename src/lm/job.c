@@ -14,7 +14,7 @@ enum { TEXT_MAX = 1 << 26 };
 
 static size_t pages(size_t tokens)
 {
-    return tokens / RG_PAGE + 2;        /* a copied first page, a ragged last one */
+    return tokens / RG_PAGE + 2; /* a copied first page, a ragged last one */
 }
 
 static size_t own_tokens(const job *j)
@@ -164,8 +164,7 @@ static void stream_text(job *j, bool last)
     for (size_t i = 0; i < j->gen->n_stop && !last; i++) {
         const rg_str stop = rg_str_of(j->gen->stop[i]);
         for (size_t n = RG_MIN(stop.n, j->text.n); n > hold; n--)
-            if (rg_str_ends(rg_buf_view(&j->text), "") &&
-                memcmp(j->text.p + j->text.n - n, stop.p, n) == 0) {
+            if (rg_str_ends(rg_buf_view(&j->text), "") && memcmp(j->text.p + j->text.n - n, stop.p, n) == 0) {
                 hold = n;
                 break;
             }
@@ -173,7 +172,9 @@ static void stream_text(job *j, bool last)
     const size_t end = j->stopped ? j->stop_at : last ? j->text.n : j->text.n - hold;
     if (end <= j->sent)
         return;
-    const rg_event ev = { .kind = RG_EV_NODE_TOKEN, .room = "lm", .node = j->index,
+    const rg_event ev = { .kind = RG_EV_NODE_TOKEN,
+                          .room = "lm",
+                          .node = j->index,
                           .text = rg_str_n(j->text.p + j->sent, end - j->sent) };
     rg_call_emit(j->group->call, &ev);
     j->sent = end;
@@ -209,7 +210,7 @@ static void decide(job *j, int32_t id)
         return;
     }
     stream_text(j, true);
-    j->phase = PH_DONE;                 /* filed by rg__job_finish under the lock */
+    j->phase = PH_DONE; /* filed by rg__job_finish under the lock */
 }
 
 void rg__job_sample(job *j, const float *logits, sampler_scratch *s)
@@ -222,7 +223,8 @@ void rg__job_sample(job *j, const float *logits, sampler_scratch *s)
     const rg_gen *g = j->gen;
     const double log_z = rg__log_z(lm->k, s, logits, lm->n_vocab);
     const double u = g->sampling->temp > 0 ? rg_draw_uniform(g->stream, j->n, RG_DRAW_TOKEN) : 0;
-    const int32_t id = rg__sample(lm->k, s, logits, lm->n_vocab, g->sampling, j->history, gather_history(j), u);
+    const int32_t id =
+        rg__sample(lm->k, s, logits, lm->n_vocab, g->sampling, j->history, gather_history(j), u);
     j->id[j->n] = id;
     j->logp[j->n] = (float)((double)logits[id] - log_z);
     if (g->n_top > 0)

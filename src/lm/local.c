@@ -35,8 +35,8 @@ static rg_status alloc_tables(rg_lm *lm, rg_err *e)
     lm->row_of = rg_calloc(lm->opt.slots, sizeof *lm->row_of);
     lm->logits = rg_alloc_aligned(LOGIT_ROWS * lm->ld * sizeof *lm->logits);
     lm->scratch = rg_calloc(threads, sizeof *lm->scratch);
-    if (lm->span == NULL || lm->target == NULL || lm->ready == NULL || lm->row == NULL || lm->row_of == NULL ||
-        lm->logits == NULL || lm->scratch == NULL)
+    if (lm->span == NULL || lm->target == NULL || lm->ready == NULL || lm->row == NULL ||
+        lm->row_of == NULL || lm->logits == NULL || lm->scratch == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for the scheduler's tables");
     for (size_t i = 0; i < threads; i++)
         RG_TRY(rg__scratch_init(&lm->scratch[i], lm->n_vocab, lm->opt.ctx, e));
@@ -132,14 +132,15 @@ double rg_lm_flops(const rg_lm *lm, size_t past, size_t n, size_t k)
 
 void rg_lm_get_stats(const rg_lm *lm, rg_lm_stats *out)
 {
-    rg_lm *l = (rg_lm *)(uintptr_t)lm;          /* the lock is not part of the value */
+    rg_lm *l = (rg_lm *)(uintptr_t)lm; /* the lock is not part of the value */
     pthread_mutex_lock(&l->lock);
     *out = l->stats;
     out->pages_used = rg_store_pages_used(l->store);
     out->pages_peak = rg_store_pages_peak(l->store);
     out->slots = l->opt.slots;
     out->occupancy = l->stats.decode_steps == 0 ? 0
-        : (double)l->stats.decode_rows / (double)l->stats.decode_steps / (double)l->opt.slots;
+                                                : (double)l->stats.decode_rows /
+                                                      (double)l->stats.decode_steps / (double)l->opt.slots;
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -189,7 +190,7 @@ static rg_lm_node *job_node(job *j)
     rg_lm_node *node = rg__node_new(j->group->lm, j->from, j->id, j->n);
     if (node == NULL)
         return NULL;
-    node->state = j->state;             /* holds all but the last token */
+    node->state = j->state; /* holds all but the last token */
     node->computed = node->len - 1;
     j->state = NULL;
     return node;
@@ -197,8 +198,14 @@ static rg_lm_node *job_node(job *j)
 
 static void fill_out(rg_gen_out *out, job *j, rg_lm_node *node, bool cancelled)
 {
-    *out = (rg_gen_out){ .node = node, .id = j->id, .logp = j->logp, .n = j->n, .text = rg_buf_view(&j->text),
-                         .finish = cancelled ? RG_F_CANCELLED : j->finish, .top = j->top, .named = j->named,
+    *out = (rg_gen_out){ .node = node,
+                         .id = j->id,
+                         .logp = j->logp,
+                         .n = j->n,
+                         .text = rg_buf_view(&j->text),
+                         .finish = cancelled ? RG_F_CANCELLED : j->finish,
+                         .top = j->top,
+                         .named = j->named,
                          .flops = j->flops };
     if (out->text.p == NULL)
         out->text.p = "";
@@ -211,9 +218,12 @@ static void pay(const rg_call *call, const group *g, size_t prompt, size_t gen, 
 {
     if (call == NULL || call->ledger == NULL)
         return;
-    const rg_cost c = { .prompt_tokens = prompt, .prompt_computed = g->prefilled,
+    const rg_cost c = { .prompt_tokens = prompt,
+                        .prompt_computed = g->prefilled,
                         .prompt_cached = prompt > g->prefilled ? prompt - g->prefilled : 0,
-                        .gen_tokens = gen, .calls = 1, .flops = flops + g->prefill_flops };
+                        .gen_tokens = gen,
+                        .calls = 1,
+                        .flops = flops + g->prefill_flops };
     rg_cost_add(&call->ledger->role[call->role], &c);
 }
 
@@ -259,7 +269,8 @@ rg_status rg_lm_generate(rg_lm *lm, const rg_gen *jobs, size_t n, rg_on_gen on, 
         return RG_OK;
     for (size_t i = 0; i < n; i++)
         if (jobs[i].from->len >= lm->opt.ctx || jobs[i].max_tokens == 0)
-            RG_FAIL(e, RG_ELIMIT, "a prompt of %zu tokens leaves no room in a context of %zu: shorten it or raise -c",
+            RG_FAIL(e, RG_ELIMIT,
+                    "a prompt of %zu tokens leaves no room in a context of %zu: shorten it or raise -c",
                     jobs[i].from->len, lm->opt.ctx);
     group g;
     RG_TRY(group_new(&g, lm, n, call, e));

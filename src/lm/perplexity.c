@@ -10,10 +10,11 @@
 /* The chunks of a text, ready to be scored: (n, ctx) ids, the first of each a BOS if wanted. */
 typedef struct chunks {
     int32_t *id;
-    size_t   n, ctx, first;     /* first scored token of each */
+    size_t n, ctx, first; /* first scored token of each */
 } chunks;
 
-static rg_status cut(chunks *c, const rg_lm *lm, const int32_t *id, size_t n, size_t ctx, size_t max, rg_err *e)
+static rg_status cut(chunks *c, const rg_lm *lm, const int32_t *id, size_t n, size_t ctx, size_t max,
+                     rg_err *e)
 {
     const rg_tokenizer *tok = rg_bundle_tokenizer(lm->b);
     c->ctx = ctx;
@@ -50,21 +51,25 @@ static rg_ppl summary(const sums *s, size_t n_chunks)
 {
     const double n = (double)s->n, mean = s->nll / n;
     const double var = s->n > 1 ? (s->nll2 / n - mean * mean) * n / (n - 1) : 0;
-    const rg_ppl p = { .nll = mean, .ppl = exp(mean), .se = sqrt(var > 0 ? var / n : 0), .tokens = s->n,
-                       .chunks = n_chunks };
+    const rg_ppl p = {
+        .nll = mean, .ppl = exp(mean), .se = sqrt(var > 0 ? var / n : 0), .tokens = s->n, .chunks = n_chunks
+    };
     return p;
 }
 
 static void progress(const rg_call *call, size_t done, size_t total)
 {
-    const rg_event ev = { .kind = RG_EV_PROGRESS, .room = "lm", .subject = rg_str_of("chunks"),
-                          .value = (double)done, .total = (double)total };
+    const rg_event ev = { .kind = RG_EV_PROGRESS,
+                          .room = "lm",
+                          .subject = rg_str_of("chunks"),
+                          .value = (double)done,
+                          .total = (double)total };
     rg_call_emit(call, &ev);
 }
 
 /* ---- perplexity ---- */
 
-enum { TOGETHER = 8 };          /* chunks scored in one call */
+enum { TOGETHER = 8 }; /* chunks scored in one call */
 
 rg_status rg_perplexity(rg_ppl *out, rg_lm *lm, const int32_t *id, size_t n, size_t ctx, size_t max,
                         const rg_call *call, rg_err *e)
@@ -81,8 +86,9 @@ rg_status rg_perplexity(rg_ppl *out, rg_lm *lm, const int32_t *id, size_t n, siz
     for (size_t at = 0; at < c.n; at += TOGETHER) {
         const size_t some = RG_MIN(c.n - at, (size_t)TOGETHER);
         for (size_t i = 0; i < some; i++)
-            jobs[i] = (rg_score){ .from = root, .id = c.id + (at + i) * ctx, .n = ctx, .first = c.first,
-                                 .logp = logp + i * ctx };
+            jobs[i] = (rg_score){
+                .from = root, .id = c.id + (at + i) * ctx, .n = ctx, .first = c.first, .logp = logp + i * ctx
+            };
         RG_GO(s, done, rg_lm_score(lm, jobs, some, call, e));
         for (size_t i = 0; i < some; i++)
             for (size_t t = c.first; t < ctx; t++)
@@ -101,13 +107,13 @@ done:
 
 typedef struct kl_state {
     const rg_kernels *k;
-    const int32_t    *id;
-    float            *p;        /* (ctx, V): the exact path's log-probabilities */
-    size_t            V;
-    double            kl, max;
-    size_t            same, n;
-    sums              sp, sq;
-    sampler_scratch   scratch;
+    const int32_t *id;
+    float *p; /* (ctx, V): the exact path's log-probabilities */
+    size_t V;
+    double kl, max;
+    size_t same, n;
+    sums sp, sq;
+    sampler_scratch scratch;
 } kl_state;
 
 static void keep_exact(void *arg, size_t i, const float *logits, size_t V)
@@ -147,7 +153,11 @@ static rg_status kl_chunk(kl_state *s, rg_lm *exact, rg_lm *fast, const chunks *
         rg_lm_node *root = rg_lm_root(lm[i]);
         if (root == NULL)
             RG_FAIL(e, RG_ENOMEM, "no memory for a sequence");
-        rg_score one = { .from = root, .id = s->id, .n = c->ctx, .first = c->first, .arg = s,
+        rg_score one = { .from = root,
+                         .id = s->id,
+                         .n = c->ctx,
+                         .first = c->first,
+                         .arg = s,
                          .on_logits = i == 0 ? keep_exact : against_fast };
         const rg_status st = rg_lm_score(lm[i], &one, 1, call, e);
         rg_lm_release(root);
@@ -171,8 +181,11 @@ rg_status rg_kl_divergence(rg_kl *out, rg_lm *exact, rg_lm *fast, const int32_t 
         RG_GO(s, done, kl_chunk(&st, exact, fast, &c, i, call, e));
         progress(call, i + 1, c.n);
     }
-    *out = (rg_kl){ .mean = st.kl / (double)st.n, .max = st.max, .same_top = (double)st.same / (double)st.n,
-                    .p = summary(&st.sp, c.n), .q = summary(&st.sq, c.n) };
+    *out = (rg_kl){ .mean = st.kl / (double)st.n,
+                    .max = st.max,
+                    .same_top = (double)st.same / (double)st.n,
+                    .p = summary(&st.sp, c.n),
+                    .q = summary(&st.sq, c.n) };
 done:
     rg_free_aligned(st.p, ctx * st.V * sizeof *st.p);
     rg__scratch_free(&st.scratch);

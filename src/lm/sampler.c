@@ -12,10 +12,10 @@
 
 #include "lm_int.h"
 
-enum { SUM_BLOCK = 1024 };      /* of exp_sums */
+enum { SUM_BLOCK = 1024 }; /* of exp_sums */
 
 struct by_logit {
-    float   logit;
+    float logit;
     int32_t id;
 };
 
@@ -75,7 +75,7 @@ static int32_t draw_all(const rg_kernels *k, sampler_scratch *s, const float *lo
     size_t pick = 0;
     for (size_t i = 0; i < n; i++) {
         if (e[i] > 0)
-            pick = i;           /* rounding may leave a little over: the last possible one takes it */
+            pick = i; /* rounding may leave a little over: the last possible one takes it */
         left -= (double)e[i];
         if (left < 0)
             break;
@@ -124,8 +124,8 @@ static size_t top_n(const rg_kernels *k, sampler_scratch *s, const float *logits
 }
 
 /* Sorted candidates that hold at least `mass` of the sum of exps over the whole vocabulary. */
-static size_t with_mass(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab, float max,
-                        double p)
+static size_t with_mass(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab,
+                        float max, double p)
 {
     k->exp_sums(s->sums, logits, n_vocab, max, 1.0f);
     const double want = p * total_of(s->sums, n_vocab);
@@ -171,7 +171,8 @@ static size_t cut_min_p(const sampler_scratch *s, size_t n, float max, double mi
     return n;
 }
 
-static int32_t draw_sorted(const rg_kernels *k, sampler_scratch *s, size_t n, float max, float scale, double u)
+static int32_t draw_sorted(const rg_kernels *k, sampler_scratch *s, size_t n, float max, float scale,
+                           double u)
 {
     double total = 0;
     k->exp_shift(s->weight, s->weight, n, max, scale);

@@ -57,17 +57,19 @@ static void admit(rg_lm *lm)
         const size_t used = rg_store_pages_used(lm->store), max = rg_store_pages_max(lm->store);
         const bool fits = used + lm->reserved + need <= max;
         if (!cancelled(j) && !fits && lm->n_active > 0)
-            return;                             /* a place comes free later */
+            return; /* a place comes free later */
         pop_queue(lm);
         rg_err e = RG_ERR_INIT;
         if (cancelled(j)) {
             j->finish = RG_F_CANCELLED;
             rg__job_finish(j);
         } else if (!fits) {
-            const rg_status s = rg_err_set(&e, RG_ELIMIT, __FILE__, __LINE__,
+            const rg_status s = rg_err_set(
+                &e, RG_ELIMIT, __FILE__, __LINE__,
                 "attention state for %zu tokens needs %zu MiB, %zu of %zu MiB are in use: raise --kv-memory, "
-                "or lower -n", need * RG_PAGE, need * lm->stats.page_bytes >> 20,
-                used * lm->stats.page_bytes >> 20, max * lm->stats.page_bytes >> 20);
+                "or lower -n",
+                need * RG_PAGE, need * lm->stats.page_bytes >> 20, used * lm->stats.page_bytes >> 20,
+                max * lm->stats.page_bytes >> 20);
             end_job(j, s, &e);
         } else {
             const rg_status s = rg__job_start(j, &e);
@@ -106,7 +108,8 @@ static void reap(rg_lm *lm)
 
 /* ---- planning ---- */
 
-static void add_span(rg_lm *lm, rg_state *st, const int32_t *id, size_t n, size_t want, job *j, rg_lm_node *node)
+static void add_span(rg_lm *lm, rg_state *st, const int32_t *id, size_t n, size_t want, job *j,
+                     rg_lm_node *node)
 {
     lm->span[lm->n_span] = (rg_span_in){ st, id, n, want };
     lm->target[lm->n_span] = (target){ j, node, n };
@@ -171,7 +174,7 @@ static size_t plan_score(rg_lm *lm, job *j, size_t left)
 {
     rg_score *sc = j->score;
     const size_t n = RG_MIN(RG_MIN(left, sc->n - 1 - j->done), (size_t)LOGIT_ROWS * 8);
-    const size_t end = j->done + n;             /* tokens [done, end) predict (done, end] */
+    const size_t end = j->done + n; /* tokens [done, end) predict (done, end] */
     const size_t first = RG_MAX(sc->first, (size_t)1);
     rg_err e = RG_ERR_INIT;
     const rg_status s = grow(lm, j, j->state, n, &e);
@@ -189,8 +192,10 @@ static void begin_own(rg_lm *lm, job *j)
     rg_lm_node *from = j->from;
     rg_err e = RG_ERR_INIT;
     if (from->len == 0 && j->gen != NULL) {
-        rg__job_fail(j, rg_err_set(&e, RG_EARG, __FILE__, __LINE__,
-                                   "an empty prompt: there is no token to go on from"), &e);
+        rg__job_fail(
+            j,
+            rg_err_set(&e, RG_EARG, __FILE__, __LINE__, "an empty prompt: there is no token to go on from"),
+            &e);
         return;
     }
     if (from->len > 0 && from->hidden == NULL) {
@@ -248,7 +253,7 @@ static void store_node(rg_lm *lm, rg_lm_node *node, size_t n, const float *hidde
  * predict tokens first.. of the job. */
 typedef struct score_job {
     rg_lm *lm;
-    job   *j;
+    job *j;
     size_t first;
 } score_job;
 
@@ -351,7 +356,7 @@ static size_t distinct_rows(rg_lm *lm, size_t begin, size_t *n_rows)
     size_t n = 0, i = begin;
     for (; i < lm->n_ready; i++) {
         const float *h = hidden_of(lm->ready[i]);
-        if (n > 0 && lm->row[n - 1] == h) {     /* siblings follow each other */
+        if (n > 0 && lm->row[n - 1] == h) { /* siblings follow each other */
             lm->row_of[i] = n - 1;
             continue;
         }

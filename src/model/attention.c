@@ -10,15 +10,15 @@
 
 #include "model_int.h"
 
-enum { BLOCK = 32 };            /* rows in a piece */
+enum { BLOCK = 32 }; /* rows in a piece */
 
 typedef struct attn_job {
-    const rg_ops          *o;
+    const rg_ops *o;
     const rg_model_config *c;
-    const row             *rows;
-    uint32_t               kv_type;
-    size_t                 layer, T;
-    rg_tensor              q, k, v, y;
+    const row *rows;
+    uint32_t kv_type;
+    size_t layer, T;
+    rg_tensor q, k, v, y;
 } attn_job;
 
 /* Scratch of a piece, in floats: k, v of a page; running state of each (row, head). */
@@ -63,8 +63,8 @@ static void put_rows(void *arg, size_t begin, size_t end, size_t thread)
 /* ---- one piece: one KV head, rows [t0, t1) ---- */
 
 typedef struct piece {
-    float   *k, *v, *st;
-    float  **stp;
+    float *k, *v, *st;
+    float **stp;
     const float **qp;
     uint8_t *nv;
 } piece;
@@ -111,8 +111,7 @@ static void visit_page(const attn_job *j, piece *p, size_t h, size_t t0, size_t 
         }
         const void *kp = rg_state_k(j->rows[a].state, page, j->layer, h);
         size_t b = a + 1;
-        while (b < t1 && page < n_pages(&j->rows[b]) &&
-               rg_state_k(j->rows[b].state, page, j->layer, h) == kp)
+        while (b < t1 && page < n_pages(&j->rows[b]) && rg_state_k(j->rows[b].state, page, j->layer, h) == kp)
             b++;
         k->kv_widen(p->k, p->v, kp, rg_state_v(j->rows[a].state, page, j->layer, h), j->kv_type,
                     j->c->head_dim);
@@ -153,12 +152,20 @@ static void run_pieces(void *arg, size_t begin, size_t end, size_t thread)
     }
 }
 
-rg_tensor rg__attention(rg_ops *o, const rg_model_config *c, const row *rows, uint32_t kv_type,
-                        size_t layer, rg_tensor q, rg_tensor k, rg_tensor v)
+rg_tensor rg__attention(rg_ops *o, const rg_model_config *c, const row *rows, uint32_t kv_type, size_t layer,
+                        rg_tensor q, rg_tensor k, rg_tensor v)
 {
     assert(q.T == k.T && k.T == v.T && q.C == c->n_head * c->head_dim);
-    attn_job j = { .o = o, .c = c, .rows = rows, .kv_type = kv_type, .layer = layer, .T = q.T,
-                   .q = q, .k = k, .v = v, .y = rg_op_new(o, q.T, q.C) };
+    attn_job j = { .o = o,
+                   .c = c,
+                   .rows = rows,
+                   .kv_type = kv_type,
+                   .layer = layer,
+                   .T = q.T,
+                   .q = q,
+                   .k = k,
+                   .v = v,
+                   .y = rg_op_new(o, q.T, q.C) };
     const size_t threads = rg_pool_threads(rg_ops_pool(o));
     rg_parallel(rg_ops_pool(o), q.T, RG_MAX(q.T / threads, (size_t)4), put_rows, &j);
     rg_parallel(rg_ops_pool(o), (q.T + BLOCK - 1) / BLOCK * c->n_head_kv, 1, run_pieces, &j);

@@ -13,12 +13,12 @@
 
 typedef struct arch {
     const char *name;
-    bool        rope_neox;
+    bool rope_neox;
 } arch;
 
 static const arch ARCHES[] = {
-    { "llama", false },         /* Llama 2 and 3, SmolLM2, Mistral-like: q and k rows permuted in the file */
-    { "qwen2", true },          /* Qwen2 and Qwen2.5: biases on q, k, v */
+    { "llama", false }, /* Llama 2 and 3, SmolLM2, Mistral-like: q and k rows permuted in the file */
+    { "qwen2", true },  /* Qwen2 and Qwen2.5: biases on q, k, v */
 };
 
 rg_status rg_model_config_arch(rg_model_config *c, const char *name, rg_err *e)
@@ -34,21 +34,26 @@ rg_status rg_model_config_arch(rg_model_config *c, const char *name, rg_err *e)
 
 typedef struct range {
     const char *what;
-    size_t      value, max;
+    size_t value, max;
 } range;
 
 rg_status rg_model_config_check(const rg_model_config *c, rg_err *e)
 {
     const range ranges[] = {
-        { "layers", c->n_layer, 1024 },        { "embedding length", c->n_embd, 131072 },
-        { "heads", c->n_head, 1024 },          { "KV heads", c->n_head_kv, 1024 },
-        { "head size", c->head_dim, 256 },     { "feed-forward length", c->n_ff, 1048576 },
-        { "vocabulary", c->n_vocab, 1048576 }, { "context length", c->n_ctx, 16777216 },
+        { "layers", c->n_layer, 1024 },
+        { "embedding length", c->n_embd, 131072 },
+        { "heads", c->n_head, 1024 },
+        { "KV heads", c->n_head_kv, 1024 },
+        { "head size", c->head_dim, 256 },
+        { "feed-forward length", c->n_ff, 1048576 },
+        { "vocabulary", c->n_vocab, 1048576 },
+        { "context length", c->n_ctx, 16777216 },
         { "rope dimensions", c->rope_dim, c->head_dim },
     };
     for (size_t i = 0; i < RG_COUNT(ranges); i++)
         if (ranges[i].value == 0 || ranges[i].value > ranges[i].max)
-            RG_FAIL(e, RG_EFORMAT, "%s: %zu is outside 1..%zu", ranges[i].what, ranges[i].value, ranges[i].max);
+            RG_FAIL(e, RG_EFORMAT, "%s: %zu is outside 1..%zu", ranges[i].what, ranges[i].value,
+                    ranges[i].max);
     if (c->n_head % c->n_head_kv != 0)
         RG_FAIL(e, RG_EFORMAT, "%zu heads do not divide into %zu KV heads", c->n_head, c->n_head_kv);
     if (c->head_dim % 16 != 0 || c->rope_dim % 2 != 0)
@@ -68,8 +73,8 @@ static void block_name(char out[64], size_t layer, const char *rest)
     snprintf(out, 64, "blk.%zu.%s", layer, rest);
 }
 
-static rg_status get(const rg_weight **out, rg_weights *ws, size_t layer, const char *rest, size_t R, size_t K,
-                     rg_err *e)
+static rg_status get(const rg_weight **out, rg_weights *ws, size_t layer, const char *rest, size_t R,
+                     size_t K, rg_err *e)
 {
     char name[64];
     block_name(name, layer, rest);
@@ -140,8 +145,8 @@ static rg_status all_used(const rg_model *m, rg_weights *ws, rg_weight *const *u
 
 enum { MATRICES_PER_BLOCK = 7 };
 
-static rg_status pack(rg_model *m, rg_weights *ws, rg_pool *pool,
-                      void (*packed)(void *, const rg_weight *), void *arg, rg_err *e)
+static rg_status pack(rg_model *m, rg_weights *ws, rg_pool *pool, void (*packed)(void *, const rg_weight *),
+                      void *arg, rg_err *e)
 {
     const size_t n = m->c.n_layer * MATRICES_PER_BLOCK + 1;
     rg_weight **list = rg_alloc(n, sizeof *list);
@@ -150,9 +155,9 @@ static rg_status pack(rg_model *m, rg_weights *ws, rg_pool *pool,
     size_t at = 0;
     for (size_t i = 0; i < m->c.n_layer; i++) {
         const block *b = &m->blk[i];
-        const rg_weight *const in_order[MATRICES_PER_BLOCK] = { b->attn.qkv[0], b->attn.qkv[1], b->attn.qkv[2],
-                                                                b->attn.out, b->gate_up[0], b->gate_up[1],
-                                                                b->down };
+        const rg_weight *const in_order[MATRICES_PER_BLOCK] = {
+            b->attn.qkv[0], b->attn.qkv[1], b->attn.qkv[2], b->attn.out, b->gate_up[0], b->gate_up[1], b->down
+        };
         for (size_t j = 0; j < MATRICES_PER_BLOCK; j++)
             list[at++] = rg_weights_find(ws, in_order[j]->name);
     }
@@ -247,7 +252,8 @@ double rg_model_flops(const rg_model *m, size_t past, size_t n, size_t k)
 {
     const rg_model_config *c = &m->c;
     const double context = (double)n * (double)past + 0.5 * (double)n * ((double)n + 1);
-    return 2.0 * (double)rg_model_body_weights(m) * (double)n + 2.0 * (double)rg_model_head_weights(m) * (double)k +
+    return 2.0 * (double)rg_model_body_weights(m) * (double)n +
+           2.0 * (double)rg_model_head_weights(m) * (double)k +
            4.0 * (double)(c->n_layer * c->n_head * c->head_dim) * context;
 }
 

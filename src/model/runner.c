@@ -9,13 +9,13 @@
 
 struct rg_runner {
     const rg_model *m;
-    rg_ops         *o;
-    size_t          max_rows;
-    row            *rows;       /* max_rows */
-    int32_t        *id;         /* max_rows */
-    uint32_t       *wanted;     /* max_rows */
-    float          *cs;         /* (max_rows, rope_dim) */
-    uint32_t        kv_type;
+    rg_ops *o;
+    size_t max_rows;
+    row *rows;        /* max_rows */
+    int32_t *id;      /* max_rows */
+    uint32_t *wanted; /* max_rows */
+    float *cs;        /* (max_rows, rope_dim) */
+    uint32_t kv_type;
 };
 
 static size_t max2(size_t a, size_t b)
@@ -28,7 +28,8 @@ static size_t step_bytes(const rg_model_config *c, size_t T)
 {
     const size_t C = c->n_embd, Q = c->n_head * c->head_dim, KV = c->n_head_kv * c->head_dim, F = c->n_ff;
     const size_t attn = rg_ops_tensor_bytes(T, C) * 2 + rg_ops_tensor_bytes(T, Q) * 2 +
-                        rg_ops_tensor_bytes(T, KV) * 2 + rg_ops_linear_bytes(T, C) + rg_ops_linear_bytes(T, Q);
+                        rg_ops_tensor_bytes(T, KV) * 2 + rg_ops_linear_bytes(T, C) +
+                        rg_ops_linear_bytes(T, Q);
     const size_t mlp = rg_ops_tensor_bytes(T, C) * 2 + rg_ops_tensor_bytes(T, F) * 3 +
                        rg_ops_linear_bytes(T, C) + rg_ops_linear_bytes(T, F);
     return 3 * rg_ops_tensor_bytes(T, C) + max2(attn, mlp) + 4096;
@@ -40,8 +41,8 @@ static size_t head_bytes(const rg_model_config *c, size_t n)
            rg_ops_linear_bytes(n, c->n_embd) + 4096;
 }
 
-rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k, rg_pool *pool,
-                        bool exact, size_t max_rows, rg_err *e)
+rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k, rg_pool *pool, bool exact,
+                        size_t max_rows, rg_err *e)
 {
     *out = NULL;
     rg_status s = RG_OK;
@@ -89,7 +90,7 @@ size_t rg_runner_peak(const rg_runner *r)
 
 typedef struct rope_job {
     const rg_runner *r;
-    rg_tensor        q, k;
+    rg_tensor q, k;
 } rope_job;
 
 static void rope_rows(void *arg, size_t begin, size_t end, size_t thread)
@@ -132,8 +133,8 @@ static void mlp(rg_runner *r, rg_tensor x, const block *b)
 
 typedef struct angle_job {
     const rg_model *m;
-    const row      *rows;
-    float          *cs;
+    const row *rows;
+    float *cs;
 } angle_job;
 
 static void angles(void *arg, size_t begin, size_t end, size_t thread)
@@ -199,7 +200,8 @@ rg_status rg_runner_logits(rg_runner *r, const float *const *rows, size_t n, flo
     for (size_t i = 0; i < n; i++) {
         memcpy(logits + i * ld, y.x + i * y.ld, c->n_vocab * sizeof(float));
         if (rg_ops_kernels(r->o)->nonfinite(y.x + i * y.ld, c->n_vocab))
-            RG_FAIL(e, RG_EFORMAT, "the model gave logits that are not finite: its weights are damaged "
+            RG_FAIL(e, RG_EFORMAT,
+                    "the model gave logits that are not finite: its weights are damaged "
                     "(rung model check --check-tensors finds where)");
     }
     return RG_OK;

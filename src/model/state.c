@@ -13,28 +13,28 @@
 #include "rung/kernel/kernel.h"
 
 typedef struct page {
-    char        *data;
-    size_t       refs;
+    char *data;
+    size_t refs;
     struct page *next_free;
 } page;
 
 struct rg_store {
     rg_page_shape shape;
-    size_t        half_bytes;           /* K of one layer and head (= V) */
-    size_t        page_bytes;
-    size_t        max, used, peak;
-    page         *free_list;
-    page        **all;                  /* every page ever made, to free them at the end */
-    size_t        n_all, cap_all;
+    size_t half_bytes; /* K of one layer and head (= V) */
+    size_t page_bytes;
+    size_t max, used, peak;
+    page *free_list;
+    page **all; /* every page ever made, to free them at the end */
+    size_t n_all, cap_all;
 };
 
 struct rg_state {
     rg_store *store;
-    rg_state *parent;       /* until materialised */
-    size_t    refs;
-    size_t    len;
-    page    **table;        /* n_pages of them, NULL until materialised */
-    size_t    n_pages, cap;
+    rg_state *parent; /* until materialised */
+    size_t refs;
+    size_t len;
+    page **table; /* n_pages of them, NULL until materialised */
+    size_t n_pages, cap;
 };
 
 rg_status rg_store_new(rg_store **out, const rg_page_shape *shape, size_t max_bytes, rg_err *e)
@@ -244,8 +244,10 @@ static rg_status full(const rg_state *st, rg_err *e)
 {
     const rg_store *s = st->store;
     if (s->used >= s->max)
-        RG_FAIL(e, RG_ELIMIT, "attention state is full: %zu pages of %zu KiB; allow more with --kv-memory, "
-                "or use fewer branches", s->max, s->page_bytes >> 10);
+        RG_FAIL(e, RG_ELIMIT,
+                "attention state is full: %zu pages of %zu KiB; allow more with --kv-memory, "
+                "or use fewer branches",
+                s->max, s->page_bytes >> 10);
     RG_FAIL(e, RG_ENOMEM, "no memory for attention state");
 }
 

@@ -30,8 +30,11 @@ static rg_status greedy_run(rg_search *s, rg_err *e)
 }
 
 const rg_strategy rg__greedy = {
-    .name = "greedy", .summary = "one answer, the likeliest token at each place", .only_one = true,
-    .budget = "1 answer; tokens <= -n", .run = greedy_run,
+    .name = "greedy",
+    .summary = "one answer, the likeliest token at each place",
+    .only_one = true,
+    .budget = "1 answer; tokens <= -n",
+    .run = greedy_run,
 };
 
 /* ---- majority ---- */
@@ -43,8 +46,10 @@ static rg_status majority_run(rg_search *s, rg_err *e)
 }
 
 const rg_strategy rg__majority = {
-    .name = "majority", .summary = "N answers, the most frequent one wins",
-    .budget = "N answers; tokens <= N x -n", .run = majority_run,
+    .name = "majority",
+    .summary = "N answers, the most frequent one wins",
+    .budget = "N answers; tokens <= N x -n",
+    .run = majority_run,
 };
 
 /* ---- best of N ---- */
@@ -57,8 +62,11 @@ static rg_status best_run(rg_search *s, rg_err *e)
 }
 
 const rg_strategy rg__best_of_n = {
-    .name = "best-of-n", .summary = "N answers, the best scored one wins (--score)", .needs_scorer = true,
-    .budget = "N answers; tokens <= N x -n, plus the scorer's", .run = best_run,
+    .name = "best-of-n",
+    .summary = "N answers, the best scored one wins (--score)",
+    .needs_scorer = true,
+    .budget = "N answers; tokens <= N x -n, plus the scorer's",
+    .run = best_run,
 };
 
 /* ---- confidence-weighted vote ---- */
@@ -70,8 +78,10 @@ static rg_status confidence_run(rg_search *s, rg_err *e)
 }
 
 const rg_strategy rg__confidence = {
-    .name = "confidence", .summary = "N answers, each votes with its mean token probability",
-    .budget = "N answers; tokens <= N x -n", .run = confidence_run,
+    .name = "confidence",
+    .summary = "N answers, each votes with its mean token probability",
+    .budget = "N answers; tokens <= N x -n",
+    .run = confidence_run,
 };
 
 /* ---- adaptive majority ---- */
@@ -86,7 +96,7 @@ static const char *decided(const rg_search *s)
     const size_t left = s->o.N - s->t->used;
     const rg_vote *lead = &s->t->vote[0];
     if (left > lead->count)
-        return NULL;                        /* an answer nobody gave yet could still win */
+        return NULL; /* an answer nobody gave yet could still win */
     for (size_t i = 1; i < s->t->n_votes; i++) {
         const rg_vote *v = &s->t->vote[i];
         const size_t most = v->count + left;
@@ -103,6 +113,8 @@ static rg_status adaptive_run(rg_search *s, rg_err *e)
 }
 
 const rg_strategy rg__adaptive = {
-    .name = "adaptive", .summary = "majority of N that stops when the leader cannot be caught",
-    .budget = "at most N answers, often about half; the answer is majority's", .run = adaptive_run,
+    .name = "adaptive",
+    .summary = "majority of N that stops when the leader cannot be caught",
+    .budget = "at most N answers, often about half; the answer is majority's",
+    .run = adaptive_run,
 };

@@ -9,8 +9,8 @@
 
 /* ---- the table of strategies ---- */
 
-static const rg_strategy *const STRATEGIES[] = { &rg__greedy, &rg__majority, &rg__best_of_n, &rg__confidence,
-                                                 &rg__adaptive, NULL };
+static const rg_strategy *const STRATEGIES[] = { &rg__greedy,     &rg__majority, &rg__best_of_n,
+                                                 &rg__confidence, &rg__adaptive, NULL };
 
 const rg_strategy *const *rg_strategies(void)
 {
@@ -51,7 +51,11 @@ static rg_status push(rg_tree *t, rg_node v, rg_err *e)
 
 static void emit(const rg_search *s, rg_event_kind kind, const rg_node *v, double value, const char *why)
 {
-    const rg_event ev = { .kind = kind, .room = "search", .node = v->id, .parent = v->parent, .value = value,
+    const rg_event ev = { .kind = kind,
+                          .room = "search",
+                          .node = v->id,
+                          .parent = v->parent,
+                          .value = value,
                           .text = rg_str_of(why) };
     rg_call_emit(s->call, &ev);
 }
@@ -60,10 +64,10 @@ static void emit(const rg_search *s, rg_event_kind kind, const rg_node *v, doubl
 
 typedef struct taking {
     rg_search *s;
-    enough_fn  enough;
-    bool       over;            /* the decision is made: what still comes is overshoot */
-    rg_status  status;
-    rg_err    *e;
+    enough_fn enough;
+    bool over; /* the decision is made: what still comes is overshoot */
+    rg_status status;
+    rg_err *e;
 } taking;
 
 static rg_go take(void *arg, size_t job, const rg_child *c)
@@ -76,9 +80,19 @@ static rg_go take(void *arg, size_t job, const rg_child *c)
         t->overshoot_flops += c->flops;
         return RG_ENOUGH;
     }
-    const rg_node v = { .parent = 0, .depth = 1, .index = c->index, .stream = c->stream, .tokens = c->tokens,
-                        .logp = c->logp, .flops = c->flops, .finish = c->finish, .terminal = c->terminal,
-                        .answer_class = c->answer_class, .score = NAN, .handle = c->handle, .kept = true,
+    const rg_node v = { .parent = 0,
+                        .depth = 1,
+                        .index = c->index,
+                        .stream = c->stream,
+                        .tokens = c->tokens,
+                        .logp = c->logp,
+                        .flops = c->flops,
+                        .finish = c->finish,
+                        .terminal = c->terminal,
+                        .answer_class = c->answer_class,
+                        .score = NAN,
+                        .handle = c->handle,
+                        .kept = true,
                         .reason = "candidate" };
     k->status = push(t, v, k->e);
     if (k->status != RG_OK)
@@ -97,7 +111,7 @@ static rg_go take(void *arg, size_t job, const rg_child *c)
 rg_status rg__sample_answers(rg_search *s, size_t N, bool greedy, enough_fn enough, rg_err *e)
 {
     taking k = { .s = s, .enough = enough, .e = e };
-    rg_node root = s->t->node[0];           /* the table may move while children arrive */
+    rg_node root = s->t->node[0]; /* the table may move while children arrive */
     const rg_job want = { .at = &root, .first = 0, .n = N, .greedy = greedy };
     RG_TRY(s->p->expand(s->p->self, &want, 1, take, &k, s->call, e));
     return k.status;
@@ -120,9 +134,9 @@ rg_status rg__score_all(rg_search *s, rg_err *e)
     return st;
 }
 
-rg_status rg_search_run(rg_tree *t, const rg_strategy *strategy, const rg_search_opt *o,
-                        const rg_proposer *p, const rg_scorer *sc, void *root_handle, uint64_t root_stream,
-                        const rg_call *call, rg_err *e)
+rg_status rg_search_run(rg_tree *t, const rg_strategy *strategy, const rg_search_opt *o, const rg_proposer *p,
+                        const rg_scorer *sc, void *root_handle, uint64_t root_stream, const rg_call *call,
+                        rg_err *e)
 {
     memset(t, 0, sizeof *t);
     t->answer_class = RG_NO_CLASS;
@@ -133,8 +147,13 @@ rg_status rg_search_run(rg_tree *t, const rg_strategy *strategy, const rg_search
     if (o->N == 0)
         RG_FAIL(e, RG_EARG, "-N must be at least 1");
     rg_search s = { .t = t, .o = *o, .p = p, .sc = sc, .call = call };
-    const rg_node root = { .parent = RG_NO_NODE, .stream = root_stream, .handle = root_handle, .kept = true,
-                           .answer_class = RG_NO_CLASS, .score = NAN, .reason = "root" };
+    const rg_node root = { .parent = RG_NO_NODE,
+                           .stream = root_stream,
+                           .handle = root_handle,
+                           .kept = true,
+                           .answer_class = RG_NO_CLASS,
+                           .score = NAN,
+                           .reason = "root" };
     RG_TRY(push(t, root, e));
     return strategy->run(&s, e);
 }

@@ -40,7 +40,7 @@ void rg__json_num(rg_buf *b, const char *name, double v)
     }
     for (char *p = text; *p != '\0'; p++)
         if (*p == ',')
-            *p = '.';                   /* a locale with a decimal comma */
+            *p = '.'; /* a locale with a decimal comma */
     rg_buf_puts(b, text);
 }
 

@@ -18,10 +18,10 @@
 enum { LINE_MAX_BYTES = 1 << 28 };
 
 struct rg_outfile {
-    int        fd;
-    char      *path;
-    json_t    *ids;             /* {"id": true}: done under this config */
-    rg_summary sum;             /* of those */
+    int fd;
+    char *path;
+    json_t *ids;    /* {"id": true}: done under this config */
+    rg_summary sum; /* of those */
 };
 
 void rg_outfile_close(rg_outfile *f)
@@ -55,8 +55,8 @@ static void add(rg_summary *s, const json_t *o)
 {
     const json_t *correct = json_object_get(o, "correct"), *c = NULL;
     size_t i, right = 0, n = json_array_size(json_object_get(o, "candidates"));
-    json_array_foreach(json_object_get(o, "candidates"), i, c)
-        right += json_is_true(json_object_get(c, "correct"));
+    json_array_foreach(json_object_get(o, "candidates"), i, c) right +=
+        json_is_true(json_object_get(c, "correct"));
     s->n++;
     s->tokens += number(o, "cost", "policy_gen");
     s->flops += number(o, "cost", "flops_policy");
@@ -92,8 +92,8 @@ static void take(rg_outfile *f, const json_t *o, const char *config)
 {
     const char *id = json_string_value(json_object_get(o, "id"));
     const char *have = json_string_value(json_object_get(o, "config"));
-    if (id == NULL || have == NULL || strcmp(have, config) != 0 || !json_is_true(json_object_get(o, "complete")) ||
-        rg_outfile_has(f, id))
+    if (id == NULL || have == NULL || strcmp(have, config) != 0 ||
+        !json_is_true(json_object_get(o, "complete")) || rg_outfile_has(f, id))
         return;
     json_object_set_new(f->ids, id, json_true());
     add(&f->sum, o);
@@ -112,8 +112,10 @@ static rg_status read_lines(rg_outfile *f, const char *config, off_t *keep, rg_e
     bool broken = false;
     while ((s = rg_lines_next(l, &line, &number_of, &whole, e)) == RG_OK && line.p != NULL) {
         if (broken) {
-            s = rg_err_set(e, RG_EFORMAT, __FILE__, __LINE__, "%s:%zu is not a record, and lines follow it: "
-                           "repair the file, or write to another one", f->path, number_of - 1);
+            s = rg_err_set(e, RG_EFORMAT, __FILE__, __LINE__,
+                           "%s:%zu is not a record, and lines follow it: "
+                           "repair the file, or write to another one",
+                           f->path, number_of - 1);
             break;
         }
         json_error_t je;
@@ -179,8 +181,10 @@ rg_status rg_outfile_append(rg_outfile *f, const rg_record *r, bool tree, rg_err
         if (n < 0 || fsync(f->fd) != 0)
             s = fail(f, "cannot write", e);
         else if ((size_t)n != b.n)
-            s = rg_err_set(e, RG_ELIMIT, __FILE__, __LINE__, "%s: only %zd of %zu bytes could be written: "
-                           "is the disk full?", f->path, n, b.n);
+            s = rg_err_set(e, RG_ELIMIT, __FILE__, __LINE__,
+                           "%s: only %zd of %zu bytes could be written: "
+                           "is the disk full?",
+                           f->path, n, b.n);
     }
     rg_buf_free(&b);
     return s;

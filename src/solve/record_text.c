@@ -51,16 +51,19 @@ static void put_cost(rg_buf *b, const rg_record *r)
 {
     const rg_run *run = &r->run;
     const size_t k = run->tree.used, prompt = k * r->prompt_tokens;
-    rg_buf_printf(b, "cost    %zu prompt tokens (%zu computed, %zu reused), %zu generated (%zu gave no answer), ",
-                  prompt, k == 0 ? 0 : r->prompt_tokens, k == 0 ? 0 : prompt - r->prompt_tokens, run->gen_tokens,
-                  run->wasted_tokens);
+    rg_buf_printf(
+        b, "cost    %zu prompt tokens (%zu computed, %zu reused), %zu generated (%zu gave no answer), ",
+        prompt, k == 0 ? 0 : r->prompt_tokens, k == 0 ? 0 : prompt - r->prompt_tokens, run->gen_tokens,
+        run->wasted_tokens);
     put_si(b, run->gen_flops + r->prompt_flops);
     rg_buf_printf(b, "FLOP, %.1f s", run->wall_s);
     if (run->wall_s > 0)
-        rg_buf_printf(b, ", %.0f tokens/s", (double)(run->gen_tokens + run->tree.overshoot_tokens) / run->wall_s);
+        rg_buf_printf(b, ", %.0f tokens/s",
+                      (double)(run->gen_tokens + run->tree.overshoot_tokens) / run->wall_s);
     rg_buf_putc(b, '\n');
     if (run->tree.overshoot_tokens > 0)
-        rg_buf_printf(b, "        %zu more tokens were on their way when it stopped\n", run->tree.overshoot_tokens);
+        rg_buf_printf(b, "        %zu more tokens were on their way when it stopped\n",
+                      run->tree.overshoot_tokens);
 }
 
 void rg_record_text(rg_buf *b, const rg_record *r, bool quiet)
@@ -135,6 +138,7 @@ void rg_record_tree(rg_buf *b, const rg_record *r, size_t width, bool color)
         put_tail(b, c->text, width > 66 ? width - 56 : 20);
         rg_buf_putc(b, '\n');
     }
-    rg_buf_puts(b, "   * chosen  + same answer   columns: candidate, answer, tokens, mean log-probability, end, "
-                   "last words\n");
+    rg_buf_puts(b,
+                "   * chosen  + same answer   columns: candidate, answer, tokens, mean log-probability, end, "
+                "last words\n");
 }

@@ -9,19 +9,19 @@
 #include "solve_int.h"
 
 typedef struct crew {
-    rg_lm                    *lm;
-    const rg_problem *const  *problems;
-    size_t                    n;
-    const rg_solve_opt       *o;
-    rg_on_record              on;
-    void                     *arg;
-    const rg_call            *outer;        /* the caller's */
-    atomic_bool               stop;
-    pthread_mutex_t           lock;
-    size_t                    next, done;
-    rg_status                 status;
-    rg_err                    err;
-    rg_summary                sum;
+    rg_lm *lm;
+    const rg_problem *const *problems;
+    size_t n;
+    const rg_solve_opt *o;
+    rg_on_record on;
+    void *arg;
+    const rg_call *outer; /* the caller's */
+    atomic_bool stop;
+    pthread_mutex_t lock;
+    size_t next, done;
+    rg_status status;
+    rg_err err;
+    rg_summary sum;
 } crew;
 
 /* Lock held.  A failed problem is reported and the others go on; out of memory, a full disk or
@@ -36,7 +36,8 @@ static void file_result(crew *c, const rg_problem *p, const rg_record *r, rg_sta
             c->status = filed;
             atomic_store(&c->stop, true);
         }
-    } else if (s == RG_ECANCEL || s == RG_ENOMEM || (s == RG_ELIMIT && c->outer != NULL && c->outer->deadline_ns)) {
+    } else if (s == RG_ECANCEL || s == RG_ENOMEM ||
+               (s == RG_ELIMIT && c->outer != NULL && c->outer->deadline_ns)) {
         if (c->status == RG_OK) {
             c->status = s;
             c->err = *e;
@@ -46,8 +47,11 @@ static void file_result(crew *c, const rg_problem *p, const rg_record *r, rg_sta
         c->sum.failed++;
         rg_call_log(c->outer, RG_ERROR, "solve", "%s: %s", p->id, e->msg);
     }
-    const rg_event ev = { .kind = RG_EV_PROGRESS, .room = "solve", .subject = rg_str_of("problems"),
-                          .value = (double)c->done, .total = (double)c->n };
+    const rg_event ev = { .kind = RG_EV_PROGRESS,
+                          .room = "solve",
+                          .subject = rg_str_of("problems"),
+                          .value = (double)c->done,
+                          .total = (double)c->n };
     rg_call_emit(c->outer, &ev);
 }
 
@@ -99,7 +103,9 @@ rg_status rg_solve_many(rg_summary *sum, rg_lm *lm, const rg_problem *const *pro
                         const rg_solve_opt *o, size_t together, rg_on_record on, void *arg,
                         const rg_call *call, rg_err *e)
 {
-    crew c = { .lm = lm, .problems = problems, .n = n, .o = o, .on = on, .arg = arg, .outer = call, .sum = *sum };
+    crew c = {
+        .lm = lm, .problems = problems, .n = n, .o = o, .on = on, .arg = arg, .outer = call, .sum = *sum
+    };
     pthread_mutex_init(&c.lock, NULL);
     const int64_t t0 = rg_now_ns();
     rg_status s = run_threads(&c, how_many(&c, together), e);

@@ -80,8 +80,8 @@ static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem 
                              rg_err *e)
 {
     const bool is_auto = o->prompt_style == NULL || strcmp(o->prompt_style, "auto") == 0;
-    const rg_policy_prompt *style = is_auto ? rg_policy_prompt_for_model(rg_bundle_name(b))
-                                            : rg_policy_prompt_find(o->prompt_style);
+    const rg_policy_prompt *style =
+        is_auto ? rg_policy_prompt_for_model(rg_bundle_name(b)) : rg_policy_prompt_find(o->prompt_style);
     *out = NULL;
     if (style == NULL)
         RG_FAIL(e, RG_EARG, "prompt style %s is not one of auto, default, llama3, r1, none", o->prompt_style);
@@ -93,7 +93,8 @@ static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem 
     json_t *m = json_array();
     const bool ok = (system == NULL || system[0] == '\0' ||
                      json_array_append_new(m, rg_chat_message("system", rg_str_of(system))) == 0) &&
-                    !user.failed && json_array_append_new(m, rg_chat_message("user", rg_buf_view(&user))) == 0;
+                    !user.failed &&
+                    json_array_append_new(m, rg_chat_message("user", rg_buf_view(&user))) == 0;
     rg_buf_free(&user);
     if (!ok) {
         json_decref(m);
@@ -103,7 +104,8 @@ static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem 
     return RG_OK;
 }
 
-static rg_status prompt_node(rg_lm_node **out, rg_lm *lm, const rg_problem *p, const rg_solve_opt *o, rg_err *e)
+static rg_status prompt_node(rg_lm_node **out, rg_lm *lm, const rg_problem *p, const rg_solve_opt *o,
+                             rg_err *e)
 {
     json_t *messages;
     rg_ids ids = { 0 };
@@ -121,15 +123,15 @@ static rg_status prompt_node(rg_lm_node **out, rg_lm *lm, const rg_problem *p, c
 /* ---- the proposer: whole answers ---- */
 
 typedef struct text_ports {
-    rg_lm              *lm;
+    rg_lm *lm;
     const rg_solve_opt *o;
-    rg_record          *r;
-    const rg_call      *call;
-    rg_on_child         on;         /* of the expansion under way */
-    void               *arg;
-    const rg_job       *want;
-    rg_status           status;
-    rg_err             *e;
+    rg_record *r;
+    const rg_call *call;
+    rg_on_child on; /* of the expansion under way */
+    void *arg;
+    const rg_job *want;
+    rg_status status;
+    rg_err *e;
 } text_ports;
 
 /* Equal canonical form, equal class; a class is the index of the first candidate that gave it. */
@@ -166,8 +168,11 @@ static rg_status read_answer(rg_candidate *c, const rg_record *r, rg_err *e)
 
 static void tell(const text_ports *p, const rg_candidate *c)
 {
-    const rg_event ev = { .kind = RG_EV_NODE_DONE, .room = "solve", .subject = rg_str_of(p->r->id),
-                          .node = c->index, .value = (double)c->tokens,
+    const rg_event ev = { .kind = RG_EV_NODE_DONE,
+                          .room = "solve",
+                          .subject = rg_str_of(p->r->id),
+                          .node = c->index,
+                          .value = (double)c->tokens,
                           .text = rg_str_of(c->answer == NULL ? "" : c->answer) };
     rg_call_emit(p->call, &ev);
 }
@@ -175,15 +180,22 @@ static void tell(const text_ports *p, const rg_candidate *c)
 static rg_go on_answer(void *arg, size_t job, const rg_gen_out *out)
 {
     text_ports *p = arg;
-    rg_child child = { .index = p->want->first + job, .tokens = out->n, .logp = out->logp_sum,
-                       .flops = out->flops, .finish = out->finish, .terminal = true,
+    rg_child child = { .index = p->want->first + job,
+                       .tokens = out->n,
+                       .logp = out->logp_sum,
+                       .flops = out->flops,
+                       .finish = out->finish,
+                       .terminal = true,
                        .answer_class = RG_NO_CLASS };
     child.stream = rg_stream_child(p->want->at->stream, child.index);
-    rg_lm_release(out->node);               /* a whole answer is not extended: its state may go */
+    rg_lm_release(out->node); /* a whole answer is not extended: its state may go */
     if (out->finish == RG_F_CANCELLED)
         return p->on(p->arg, 0, &child);
     rg_candidate *c = &p->r->candidate[p->r->n];
-    *c = (rg_candidate){ .index = child.index, .finish = out->finish, .tokens = out->n, .logp = out->logp_sum,
+    *c = (rg_candidate){ .index = child.index,
+                         .finish = out->finish,
+                         .tokens = out->n,
+                         .logp = out->logp_sum,
                          .text = rg_strndup(out->text.p, out->text.n) };
     p->status = c->text == NULL ? rg_err_set(p->e, RG_ENOMEM, __FILE__, __LINE__, "no memory for an answer")
                                 : read_answer(c, p->r, p->e);
@@ -212,9 +224,12 @@ static rg_status expand(void *self, const rg_job *jobs, size_t n, rg_on_child on
     if (gen == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu branches", jobs->n);
     for (size_t i = 0; i < jobs->n; i++)
-        gen[i] = (rg_gen){ .from = jobs->at->handle, .sampling = &sampling, .max_tokens = p->o->max_tokens,
+        gen[i] = (rg_gen){ .from = jobs->at->handle,
+                           .sampling = &sampling,
+                           .max_tokens = p->o->max_tokens,
                            .stream = rg_stream_child(jobs->at->stream, jobs->first + i),
-                           .stop = p->o->stop, .n_stop = p->o->n_stop };
+                           .stop = p->o->stop,
+                           .n_stop = p->o->n_stop };
     p->on = on;
     p->arg = arg;
     p->want = jobs;
@@ -289,6 +304,6 @@ done:
         rg_record_free(r);
         return s;
     }
-    *out = r;                               /* a partial record comes with its error */
+    *out = r; /* a partial record comes with its error */
     return s;
 }

@@ -92,8 +92,9 @@ void rg_summary_text(rg_buf *b, const rg_summary *s)
         line(b, "majority ", (double)s->majority, s->graded);
         line(b, "pass@N   ", (double)s->any, s->graded);
     }
-    rg_buf_printf(b, "cost      %.0f tokens generated, %.3g FLOP, %.1f s (%.0f tokens/s), slots %.0f %% busy, "
-                  "%.0f %% of the prompt tokens reused\n", s->tokens, s->flops, s->wall_s,
-                  s->wall_s > 0 ? s->tokens / s->wall_s : 0, 100 * s->occupancy,
-                  s->prompt > 0 ? 100 * (1 - s->prompt_computed / s->prompt) : 0);
+    rg_buf_printf(b,
+                  "cost      %.0f tokens generated, %.3g FLOP, %.1f s (%.0f tokens/s), slots %.0f %% busy, "
+                  "%.0f %% of the prompt tokens reused\n",
+                  s->tokens, s->flops, s->wall_s, s->wall_s > 0 ? s->tokens / s->wall_s : 0,
+                  100 * s->occupancy, s->prompt > 0 ? 100 * (1 - s->prompt_computed / s->prompt) : 0);
 }

@@ -32,10 +32,10 @@ size_t rg_ops_linear_bytes(size_t T, size_t K)
 
 typedef struct act_job {
     const rg_kernels *k;
-    rg_tensor         x;
-    rg_act            kind;
-    char             *act;
-    size_t            piece_bytes;      /* of a full piece */
+    rg_tensor x;
+    rg_act kind;
+    char *act;
+    size_t piece_bytes; /* of a full piece */
 } act_job;
 
 static size_t piece_n(size_t T, size_t piece)
@@ -53,15 +53,18 @@ static void quantize_tiles(void *arg, size_t begin, size_t end, size_t thread)
         const size_t piece = begin / per_piece, t0 = begin % per_piece;
         const size_t n = piece_n(j->x.T, piece);
         const size_t t1 = RG_MIN(t0 + (end - begin), rg_act_tiles(n));
-        j->k->quantize(j->act + piece * j->piece_bytes, j->kind, j->x.x + piece * PIECE * j->x.ld, j->x.ld,
-                       n, j->x.C, t0, t1);
+        j->k->quantize(j->act + piece * j->piece_bytes, j->kind, j->x.x + piece * PIECE * j->x.ld, j->x.ld, n,
+                       j->x.C, t0, t1);
         begin += t1 - t0;
     }
 }
 
 static char *quantize(rg_ops *o, rg_tensor x, rg_act kind)
 {
-    act_job j = { .k = o->k, .x = x, .kind = kind, .piece_bytes = rg_act_bytes(kind, PIECE, x.C),
+    act_job j = { .k = o->k,
+                  .x = x,
+                  .kind = kind,
+                  .piece_bytes = rg_act_bytes(kind, PIECE, x.C),
                   .act = rg_arena_push(o->step, act_bytes(kind, x.T, x.C)) };
     const size_t tiles = rg_act_tiles(x.T);
     const size_t threads = rg_pool_threads(o->pool);
@@ -73,14 +76,14 @@ static char *quantize(rg_ops *o, rg_tensor x, rg_act kind)
 /* ---- products ---- */
 
 typedef struct mm_job {
-    const rg_ops           *o;
-    rg_tensor               x;
-    rg_tensor              *y;
+    const rg_ops *o;
+    rg_tensor x;
+    rg_tensor *y;
     const rg_weight *const *W;
-    const float *const     *b;
-    char                   *act[N_ACT];
-    size_t                  first[MAX_MATRICES + 1];   /* panel at which each matrix starts */
-    size_t                  n;
+    const float *const *b;
+    char *act[N_ACT];
+    size_t first[MAX_MATRICES + 1]; /* panel at which each matrix starts */
+    size_t n;
 } mm_job;
 
 static void add_bias(const mm_job *j, size_t m, size_t p0, size_t p1, size_t t0, size_t n)
@@ -126,8 +129,8 @@ static size_t panel_grain(size_t panels, size_t threads)
     return RG_ROUND_UP((panels + parts - 1) / parts, (size_t)2);
 }
 
-void rg_op_linear(rg_ops *o, rg_tensor *y, rg_tensor x, const rg_weight *const *W,
-                  const float *const *b, size_t n)
+void rg_op_linear(rg_ops *o, rg_tensor *y, rg_tensor x, const rg_weight *const *W, const float *const *b,
+                  size_t n)
 {
     assert(n <= MAX_MATRICES);
     mm_job j = { .o = o, .x = x, .y = y, .W = W, .b = b, .n = n };

@@ -6,8 +6,8 @@
 
 #include "ops_int.h"
 
-rg_status rg_ops_new(rg_ops **out, const rg_kernels *k, rg_pool *pool, bool exact,
-                     size_t scratch_bytes, rg_err *e)
+rg_status rg_ops_new(rg_ops **out, const rg_kernels *k, rg_pool *pool, bool exact, size_t scratch_bytes,
+                     rg_err *e)
 {
     *out = NULL;
     rg_ops *o = rg_calloc(1, sizeof *o);
@@ -22,7 +22,8 @@ rg_status rg_ops_new(rg_ops **out, const rg_kernels *k, rg_pool *pool, bool exac
     if (s == RG_OK) {
         o->scratch = rg_alloc_aligned(o->n_scratch * o->scratch_bytes);
         if (o->scratch == NULL)
-            s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for %zu threads' scratch", o->n_scratch);
+            s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for %zu threads' scratch",
+                           o->n_scratch);
     }
     if (s != RG_OK) {
         rg_ops_free(o);
@@ -94,7 +95,9 @@ size_t rg_ops_tensor_bytes(size_t T, size_t C)
 
 rg_tensor rg_op_new(rg_ops *o, size_t T, size_t C)
 {
-    const rg_tensor y = { .T = T, .C = C, .ld = RG_ROUND_UP(C, (size_t)RG_PANEL_ROWS),
+    const rg_tensor y = { .T = T,
+                          .C = C,
+                          .ld = RG_ROUND_UP(C, (size_t)RG_PANEL_ROWS),
                           .x = rg_arena_push(o->step, rg_ops_tensor_bytes(T, C)) };
     return y;
 }
@@ -108,12 +111,12 @@ static size_t row_grain(const rg_ops *o, size_t T)
 
 typedef struct row_job {
     const rg_kernels *k;
-    rg_tensor         y, a, b;
-    const rg_weight  *E;
-    const int32_t    *id;
-    const uint32_t   *row;
-    const float      *w;
-    float             eps;
+    rg_tensor y, a, b;
+    const rg_weight *E;
+    const int32_t *id;
+    const uint32_t *row;
+    const float *w;
+    float eps;
 } row_job;
 
 static void embed_rows(void *arg, size_t begin, size_t end, size_t thread)

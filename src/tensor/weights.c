@@ -6,9 +6,9 @@
 
 struct rg_weights {
     rg_weight *w;
-    size_t     n, cap;
-    void      *block;           /* all panels */
-    size_t     block_bytes;
+    size_t n, cap;
+    void *block; /* all panels */
+    size_t block_bytes;
 };
 
 rg_status rg_weights_new(rg_weights **out, rg_err *e)
@@ -45,8 +45,8 @@ static rg_status grow(rg_weights *ws, rg_err *e)
     return RG_OK;
 }
 
-rg_status rg_weights_add(rg_weights *ws, const char *name, uint32_t type, size_t R, size_t K,
-                         const void *src, rg_err *e)
+rg_status rg_weights_add(rg_weights *ws, const char *name, uint32_t type, size_t R, size_t K, const void *src,
+                         rg_err *e)
 {
     const rg_type_info *t = rg_type_info_of(type);
     uint64_t row_bytes;
@@ -125,7 +125,7 @@ void rg_weight_row(float *y, const rg_weight *w, size_t row)
 
 typedef struct pack_job {
     const rg_weight *w;
-    char            *to;
+    char *to;
 } pack_job;
 
 static void pack_panels(void *arg, size_t begin, size_t end, size_t thread)
@@ -167,8 +167,9 @@ rg_status rg_weights_pack(rg_weights *ws, rg_weight *const *list, size_t n, rg_p
     char *at = ws->block;
     for (size_t i = 0; i < n; i++) {
         rg_weight *w = list[i];
-        w->panels = (rg_panels){ .type = w->type, .R = w->R, .K = w->K,
-                                 .panel_bytes = rg_panel_bytes(w->type, w->K), .data = at };
+        w->panels = (rg_panels){
+            .type = w->type, .R = w->R, .K = w->K, .panel_bytes = rg_panel_bytes(w->type, w->K), .data = at
+        };
         w->panels_version = w->version;
         pack_job job = { w, at };
         rg_parallel(pool, n_panels(w), 16, pack_panels, &job);
