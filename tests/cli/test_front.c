@@ -109,8 +109,8 @@ TEST(a_signal_stops_the_work_in_time)
     for (size_t i = 0; i < COUNT(signals); i++) {
         char text[8192];
         snprintf(text, sizeof text,
-                 "timeout --preserve-status -k 4 -s %s 2 '%s' generate -m '%s' -n 4000 Once", signals[i].name,
-                 RUNG_BIN, model);
+                 "timeout --preserve-status -k 4 -s %s 2 '%s' generate -m '%s' -n 4000 --ignore-eos Once",
+                 signals[i].name, RUNG_BIN, model);
         const int64_t t0 = rg_now_ns();
         const said s = shell(text);
         assert_int_equal(s.code, signals[i].code);
