@@ -1,7 +1,7 @@
 # The front door.  A bare Debian 12 needs git and make; tools/need installs the rest once.
 BUILD ?= build
 
-.PHONY: all need install-deps models demo test test-long gate gate-quick bench bench-peers fuzz cover \
+.PHONY: all need install-deps models demo test test-long gate gate-quick bench bench-peers experiments fuzz cover \
         install uninstall format clean
 
 all: need
@@ -41,6 +41,10 @@ bench: all
 bench-peers: all
 	@tools/need build peers
 	@tools/bench-peers $(BUILD)
+
+experiments: all
+	@tools/models $(BUILD)
+	@tools/experiments $(BUILD)
 
 fuzz:
 	@tools/need build gate

@@ -6,7 +6,6 @@
  * number is the median of five passes.  GOP/s counts a multiplication and an addition as two;
  * GB/s counts the bytes of packed weights.  "of" names the limit that is nearer and the share
  * reached: b = bytes read, i = 8-bit dots, f = f32 fma, for that many threads. */
-#include <immintrin.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "rung/base/pool.h"
 #include "rung/base/rng.h"
 #include "rung/kernel/kernel.h"
+#include "rung/kernel/peak.h"
 
 enum { PASSES = 5, MAX_N = 128, MAX_K = 4864 };
 static const size_t weights_bytes = (size_t)128 << 20;
@@ -53,110 +53,44 @@ static int by_value(const void *a, const void *b)
 /* ---- limits -------------------------------------------------------------------------------- */
 
 typedef struct probe {
-    const uint8_t *p;
-    size_t bytes, rounds;
-    uint64_t sink[64];
+    const bench *b;
+    double (*fn)(rg_isa isa, size_t rounds); /* NULL: read */
+    double ops;                              /* of one piece */
+    uint64_t seen[64];
 } probe;
 
-__attribute__((target("avx2"))) static void read_task(void *arg, size_t begin, size_t end, size_t thread)
-{
-    probe *b = arg;
-    __m256i s = _mm256_setzero_si256(), t = s;
-    for (size_t i = begin; i < end; i++) /* pieces of 1 MiB */
-        for (const uint8_t *p = b->p + (i << 20), *q = p + (1 << 20); p < q; p += 64) {
-            _mm_prefetch((const char *)p + 4096, _MM_HINT_T0);
-            s = _mm256_xor_si256(s, _mm256_load_si256((const __m256i *)(const void *)p));
-            t = _mm256_xor_si256(t, _mm256_load_si256((const __m256i *)(const void *)(p + 32)));
-        }
-    b->sink[thread % 64] ^= (uint64_t)_mm256_extract_epi64(_mm256_xor_si256(s, t), 0);
-}
+enum { ROUNDS = 2000000 };
 
-/* Twelve chains of one instruction each: more than latency times issue width anywhere.  The
- * empty asm keeps the compiler from folding the loop. */
-/* clang-format off */
-#define CHAINS(V, ZERO, OP)                                                                        \
-    V a0 = ZERO, a1 = ZERO, a2 = ZERO, a3 = ZERO, a4 = ZERO, a5 = ZERO;                            \
-    V a6 = ZERO, a7 = ZERO, a8 = ZERO, a9 = ZERO, b0 = ZERO, b1 = ZERO;                            \
-    for (size_t i = 0; i < rounds; i++) {                                                          \
-        a0 = OP(a0); a1 = OP(a1); a2 = OP(a2); a3 = OP(a3); a4 = OP(a4); a5 = OP(a5);              \
-        a6 = OP(a6); a7 = OP(a7); a8 = OP(a8); a9 = OP(a9); b0 = OP(b0); b1 = OP(b1);              \
-        __asm__ volatile("" : "+x"(a0), "+x"(a1), "+x"(a2), "+x"(a3), "+x"(a4), "+x"(a5));         \
-        __asm__ volatile("" : "+x"(a6), "+x"(a7), "+x"(a8), "+x"(a9), "+x"(b0), "+x"(b1));         \
+static void probe_task(void *arg, size_t begin, size_t end, size_t thread)
+{
+    probe *p = arg;
+    for (size_t i = begin; i < end; i++) {
+        if (p->fn)
+            p->ops = p->fn(p->b->k.isa, ROUNDS);
+        else /* pieces of 1 MiB */
+            p->seen[thread % 64] ^= rg_k_peak_read(p->b->weights + (i << 20), 1 << 20);
     }
-#define DOT512(a) _mm512_dpbusd_epi32(a, one, one)
-#define FMA512(a) _mm512_fmadd_ps(half, half, a)
-#define FMA256(a) _mm256_fmadd_ps(half, half, a)
-#define DOT256(a) _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(a, one), one))
-/* clang-format on */
-
-__attribute__((target("avx512f,avx512vnni"))) static void dot512(size_t rounds)
-{
-    const __m512i one = _mm512_set1_epi8(1);
-    CHAINS(__m512i, one, DOT512)
 }
 
-__attribute__((target("avx512f"))) static void fma512(size_t rounds)
+static double best_rate(probe *p, size_t pieces)
 {
-    const __m512 half = _mm512_set1_ps(0.5f);
-    CHAINS(__m512, half, FMA512)
-}
-
-__attribute__((target("avx2"))) static void dot256(size_t rounds)
-{
-    const __m256i one = _mm256_set1_epi8(1);
-    CHAINS(__m256i, one, DOT256)
-}
-
-__attribute__((target("avx2,fma"))) static void fma256(size_t rounds)
-{
-    const __m256 half = _mm256_set1_ps(0.5f);
-    CHAINS(__m256, half, FMA256)
-}
-
-typedef void (*chain_fn)(size_t rounds);
-
-typedef struct chain {
-    chain_fn fn;
-    size_t rounds;
-} chain;
-
-static void chain_task(void *arg, size_t begin, size_t end, size_t thread)
-{
-    const chain *c = arg;
-    (void)thread;
-    for (size_t i = begin; i < end; i++)
-        c->fn(c->rounds);
-}
-
-static double chain_rate(const bench *b, chain_fn fn, double ops_each)
-{
-    chain c = { fn, 2000000 };
     double best = 0.0;
-    const size_t n = rg_pool_threads(b->pool);
+    const size_t n = rg_pool_threads(p->b->pool);
     for (int i = 0; i < PASSES; i++) {
         const double t = seconds();
-        rg_parallel(b->pool, n, 1, chain_task, &c);
-        const double rate = (double)(n * c.rounds) * 12.0 * ops_each / (seconds() - t);
+        rg_parallel(p->b->pool, pieces, pieces / n, probe_task, p);
+        const double rate = (double)pieces * p->ops / (seconds() - t);
         best = rate > best ? rate : best;
     }
     return best;
 }
 
-static limits measure_limits(bench *b)
+static limits measure_limits(const bench *b)
 {
-    limits l = { 0.0, 0.0, 0.0 };
     const size_t n = rg_pool_threads(b->pool);
-    probe p = { .p = b->weights, .bytes = weights_bytes };
-    for (int i = 0; i < PASSES; i++) {
-        const double t = seconds();
-        rg_parallel(b->pool, weights_bytes >> 20, (weights_bytes >> 20) / n, read_task, &p);
-        const double rate = (double)weights_bytes / (seconds() - t);
-        l.read = rate > l.read ? rate : l.read;
-    }
-    const bool wide = b->k.isa == RG_ISA_AVX512;
-    l.dot = chain_rate(b, wide ? dot512 : dot256, wide ? 128 : 64);
-    l.fma = chain_rate(b, wide ? fma512 : fma256, wide ? 32 : 16);
-    return l;
+    probe read = { .b = b, .ops = 1 << 20 }, dot = { .b = b, .fn = rg_k_peak_i8 },
+          fma = { .b = b, .fn = rg_k_peak_f32 };
+    return (limits){ best_rate(&read, weights_bytes >> 20), best_rate(&dot, n), best_rate(&fma, n) };
 }
 
 /* ---- products --------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* bench_vec.c - what the vector kernels reach at every level this machine has.
  *
  * attn_page: GFLOP/s (4 * D * 32 a query) and the share of the f32 fma peak, which is measured
- * here with the same registers (scalar for ref).  The others: elements/s over a vector that
+ * here (AVX2's for ref).  The others: elements/s over a vector that
  * stays in the caches, and bytes/s read plus written.  One thread; the best of several. */
 #include <inttypes.h>
 #include <math.h>
@@ -10,11 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include "rung/kernel/kernel.h"
+#include "rung/kernel/peak.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -27,63 +24,16 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- the peak: twelve independent fma chains -------------------------------------------- */
-
-enum { PEAK_LOOPS = 200000, CHAINS = 12 };
-
-#define PEAK_BODY(VEC, LANES, SET, FMA, ADD, STORE)                                                          \
-    const VEC a = SET(x), b = SET(0.5f);                                                                     \
-    VEC c0 = SET(x), c1 = SET(x + 1), c2 = SET(x + 2), c3 = SET(x + 3), c4 = SET(x + 4), c5 = SET(x + 5);    \
-    VEC c6 = SET(x + 6), c7 = SET(x + 7), c8 = SET(x + 8), c9 = SET(x + 9), c10 = SET(x + 10);               \
-    VEC c11 = SET(x + 11);                                                                                   \
-    for (size_t i = 0; i < PEAK_LOOPS; i++) {                                                                \
-        c0 = FMA(c0, a, b), c1 = FMA(c1, a, b), c2 = FMA(c2, a, b), c3 = FMA(c3, a, b);                      \
-        c4 = FMA(c4, a, b), c5 = FMA(c5, a, b), c6 = FMA(c6, a, b), c7 = FMA(c7, a, b);                      \
-        c8 = FMA(c8, a, b), c9 = FMA(c9, a, b), c10 = FMA(c10, a, b), c11 = FMA(c11, a, b);                  \
-    }                                                                                                        \
-    c0 = ADD(ADD(ADD(c0, c1), ADD(c2, c3)), ADD(ADD(c4, c5), ADD(c6, c7)));                                  \
-    float out[LANES];                                                                                        \
-    STORE(out, ADD(c0, ADD(ADD(c8, c9), ADD(c10, c11))));                                                    \
-    return out[0]
-
-#define ONE_SET(x)      (x)
-#define ONE_ADD(a, b)   ((a) + (b))
-#define ONE_STORE(p, a) (*(p) = (a))
-
-static float peak_ref(float x)
-{
-    PEAK_BODY(float, 1, ONE_SET, fmaf, ONE_ADD, ONE_STORE);
-}
-
-#if defined(__x86_64__)
-
-__attribute__((target("avx2,fma"))) static float peak_avx2(float x)
-{
-    PEAK_BODY(__m256, 8, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_storeu_ps);
-}
-
-__attribute__((target("avx512f"))) static float peak_avx512(float x)
-{
-    PEAK_BODY(__m512, 16, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_storeu_ps);
-}
-
-#else
-#define peak_avx2   peak_ref
-#define peak_avx512 peak_ref
-#endif
+enum { PEAK_ROUNDS = 200000 };
 
 static double peak_flops(rg_isa isa)
 {
-    float (*const run[RG_N_ISA])(float) = { peak_ref, peak_avx2, peak_avx512 };
-    const double lanes[RG_N_ISA] = { 1, 8, 16 };
     double best = 0;
-    volatile float keep = 0;
     for (size_t r = 0; r < REPEATS; r++) {
         const double t = now();
-        keep = run[isa](0.5f);
-        best = fmax(best, 2.0 * CHAINS * PEAK_LOOPS * lanes[isa] / (now() - t));
+        const double ops = rg_k_peak_f32(isa, PEAK_ROUNDS);
+        best = fmax(best, ops / (now() - t));
     }
-    (void)keep;
     return best;
 }
 

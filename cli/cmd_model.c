@@ -1,5 +1,5 @@
 /* cmd_model.c - `rung model`: the models that are known, here, or given as a file. */
-#include "cli.h"
+#include "check_kl.h"
 
 #include <string.h>
 
@@ -242,12 +242,24 @@ done:
 /* ---- check ------------------------------------------------------------------------------ */
 
 typedef struct check_opts {
-    bool check_tensors;
+    bool check_tensors, kl;
+    cli_kl measure;
 } check_opts;
 
 static const rg_opt check_table[] = {
     { "check-tensors", NULL, RG_OPT_FLAG, offsetof(check_opts, check_tensors), NULL, 0, 0, NULL, NULL,
       "look at every weight for NaN and infinity" },
+    { "kl", NULL, RG_OPT_FLAG, offsetof(check_opts, kl), NULL, 0, 0, NULL, NULL,
+      "mean KL divergence of the fast path from the exact one, on the text of -f" },
+    { "file", "f", RG_OPT_STR, offsetof(check_opts, measure.file), NULL, 0, 0, NULL, "PATH", "text for --kl" },
+    { "chunks", NULL, RG_OPT_INT, offsetof(check_opts, measure.chunks), "8", 1, 1 << 20, NULL, "N",
+      "chunks of --ctx-size tokens for --kl" },
+    { "ctx-size", "c", RG_OPT_INT, offsetof(check_opts, measure.ctx), "512", 8, 1 << 20, NULL, "N",
+      "tokens in a chunk" },
+    { "threads", "t", RG_OPT_INT, offsetof(check_opts, measure.threads), "0", 0, 1024, NULL, "N",
+      "threads; 0 = all there are" },
+    { "cpu", "isa", RG_OPT_STR, offsetof(check_opts, measure.cpu), NULL, 0, 0, NULL, "LEVEL",
+      "kernel level: ref, avx2, avx512" },
     { 0 },
 };
 
@@ -279,7 +291,7 @@ static void put_check(rg_buf *b, bool json, const char *path, const char *sha, c
         rg_buf_printf(b, "\"%s\"", is->name);
     else
         rg_buf_puts(b, "null");
-    rg_buf_printf(b, ",\"header\":true,\"tensors_finite\":%s}\n", tensors ? "true" : "null");
+    rg_buf_printf(b, ",\"header\":true,\"tensors_finite\":%s", tensors ? "true" : "null");
 }
 
 static int run_check(const rg_cmd *cmd, int argc, char **argv)
@@ -305,6 +317,10 @@ static int run_check(const rg_cmd *cmd, int argc, char **argv)
     if (o.check_tensors)
         RG_GO(s, done, rg_model_check_finite(g, &call, &e));
     put_check(&out, a.common.json, path, sha, is, o.check_tensors);
+    if (o.kl)
+        RG_GO(s, done, cli_check_kl(&out, a.common.json, path, &o.measure, &call, &e));
+    rg_buf_puts(&out, a.common.json ? "}\n" : "");
+    cli_view_end(&a.view);
     s = cli_print(&out, &e);
 done:
     rg_buf_free(&out);
@@ -323,7 +339,7 @@ static const sub subs[] = {
     { "info", run_info, { "model info", "say what a model file is", "[--json] [NAME|FILE]", NULL } },
     { "check",
       run_check,
-      { "model check", "check a model file's hash, header and weights", "[--check-tensors] NAME|FILE",
+      { "model check", "check a model file's hash, header and weights", "[--check-tensors] [--kl -f TEXT] NAME|FILE",
         NULL } },
 };
 

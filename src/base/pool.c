@@ -1,8 +1,10 @@
 /* pool.c - a region is published by bumping `epoch`; threads take pieces of `grain` indices
  * with one atomic add until none is left, and the last one out ends the region.
  *
- * Waiting is spin first, sleep later: a worker that finds no new epoch for SPINS rounds
- * (about 50 us) sleeps on a condition variable; the caller only signals when somebody does. */
+ * Waiting is spin first (some 10 us), then give the core away between looks, and for a worker
+ * at last sleep: where threads have cores of their own the first look mostly hits, where they
+ * share them a spinning thread would keep the one it waits for from running.  The caller only
+ * signals when somebody sleeps. */
 #include "rung/base/pool.h"
 
 #include <pthread.h>
@@ -13,7 +15,7 @@
 
 #include "rung/base/mem.h"
 
-enum { SPINS = 20000, MAX_THREADS = 1024 };
+enum { SPINS = 1000, YIELDS = 200, MAX_THREADS = 1024 };
 
 struct rg_pool {
     size_t n_threads;
@@ -39,8 +41,13 @@ typedef struct worker {
     size_t index;
 } worker;
 
-static inline void relax(void)
+/* The i-th look in vain. */
+static inline void pause_at(int i)
 {
+    if (i >= SPINS) {
+        sched_yield();
+        return;
+    }
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
@@ -68,11 +75,11 @@ static void work(rg_pool *p, size_t thread)
 
 static unsigned await_epoch(rg_pool *p, unsigned seen)
 {
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = 0; i < SPINS + YIELDS; i++) {
         const unsigned now = atomic_load_explicit(&p->epoch, memory_order_acquire);
         if (now != seen || atomic_load_explicit(&p->quit, memory_order_relaxed))
             return now;
-        relax();
+        pause_at(i);
     }
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleepers, 1);
@@ -121,11 +128,8 @@ void rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg)
         pthread_mutex_unlock(&p->lock);
     }
     work(p, 0);
-    for (unsigned i = 0; atomic_load_explicit(&p->busy, memory_order_acquire) != 0; i++) {
-        relax();
-        if (i % 65536 == 65535)
-            sched_yield(); /* more threads than cores: let the straggler run */
-    }
+    for (int i = 0; atomic_load_explicit(&p->busy, memory_order_acquire) != 0; i += i < SPINS)
+        pause_at(i);
 }
 
 static rg_status start(rg_pool *p, rg_err *e)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rung/base/mem.h"
+#include "rung/bundle/bundle.h"
 
 /* "<architecture>.<leaf>" as a number; 0 when it is absent or the name does not fit. */
 static uint64_t arch_u64(const rg_gguf *g, rg_str arch, const char *leaf)
@@ -81,7 +82,8 @@ void rg_model_facts_read(rg_model_facts *f, const rg_gguf *g)
     rg_gguf_str(g, "tokenizer.ggml.model", &f->tokenizer);
     rg_gguf_str(g, "tokenizer.ggml.pre", &f->pre_tokenizer);
     f->has_template = rg_gguf_has(g, "tokenizer.chat_template");
-    f->weight_bytes = f->file_bytes + f->file_bytes / 100 * 15;
+    if (rg_predict_memory(&f->weight_bytes, g, NULL) != RG_OK)
+        f->weight_bytes = f->file_bytes + f->file_bytes / 100 * 15;
     count_types(f, g);
     read_shape(f, g);
 }

@@ -31,7 +31,7 @@ typedef struct rg_model_facts {
     size_t tensors;
     rg_type_count types[RG_TYPE_END]; /* the formats that occur, most bytes first */
     size_t n_types;
-    uint64_t weight_bytes;    /* loaded: the file and 15 % at most */
+    uint64_t weight_bytes;    /* loaded (rg_predict_memory); of a file that cannot run: itself and 15 % */
     uint64_t bytes_per_token; /* of attention state: keys and values of 16 bits, all layers */
 } rg_model_facts;
 
