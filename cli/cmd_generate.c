@@ -9,7 +9,7 @@
 #include "rung/bundle/chat.h"
 
 typedef struct opts {
-    const char *prompt, *file, *system;
+    const char *prompt, *file, *system, *assistant;
     bool chat, allow_special, prompt_logprobs, raw, ignore_eos;
     int64_t n, logprobs;
     rg_opt_list named;
@@ -23,6 +23,8 @@ static const rg_opt table[] = {
       "as a user's turn through the model's chat template" },
     { "system", "sys,system-prompt", RG_OPT_STR, O(system), NULL, 0, 0, NULL, "TEXT",
       "system message (implies --chat)" },
+    { "assistant", NULL, RG_OPT_STR, O(assistant), NULL, 0, 0, NULL, "TEXT",
+      "the beginning of the answer: the turn stays open and goes on from there (implies --chat)" },
     { "budget", "N,n-samples,num-generations", RG_OPT_INT, O(n), "1", 1, 512, NULL, "N",
       "so many continuations, each with its own random stream" },
     { "logprobs", "top-logprobs", RG_OPT_INT, O(logprobs), "0", 0, 100, NULL, "K",
@@ -43,10 +45,13 @@ static const rg_opt table[] = {
 static rg_status chat_ids(rg_ids *ids, const rg_bundle *b, const opts *o, rg_str text, rg_err *e)
 {
     json_t *m = json_array();
-    const bool ok = (o->system == NULL ||
-                     json_array_append_new(m, rg_chat_message("system", rg_str_of(o->system))) == 0) &&
-                    json_array_append_new(m, rg_chat_message("user", text)) == 0;
-    const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = time(NULL) };
+    const bool open = o->assistant != NULL;
+    const bool ok =
+        (o->system == NULL ||
+         json_array_append_new(m, rg_chat_message("system", rg_str_of(o->system))) == 0) &&
+        json_array_append_new(m, rg_chat_message("user", text)) == 0 &&
+        (!open || json_array_append_new(m, rg_chat_message("assistant", rg_str_of(o->assistant))) == 0);
+    const rg_chat_opt co = { .add_generation_prompt = !open, .continue_final = open, .now_unix = time(NULL) };
     const rg_status s = ok ? rg_chat_ids(ids, b, m, &co, e)
                            : rg_err_set(e, RG_EFORMAT, __FILE__, __LINE__, "the prompt is not UTF-8 text");
     json_decref(m);
@@ -55,7 +60,7 @@ static rg_status chat_ids(rg_ids *ids, const rg_bundle *b, const opts *o, rg_str
 
 static rg_status prompt_ids(rg_ids *ids, const rg_bundle *b, const opts *o, rg_str text, rg_err *e)
 {
-    if (o->chat || o->system != NULL)
+    if (o->chat || o->system != NULL || o->assistant != NULL)
         return chat_ids(ids, b, o, text, e);
     return rg_text_ids(ids, b, text, o->allow_special ? RG_SPECIAL_ALL : RG_SPECIAL_NONE, e);
 }
