@@ -91,6 +91,7 @@ void rg__job_finish(job *j)
     lm->reserved -= j->reserved;
     j->reserved = 0;
     j->phase = PH_DONE;
+    j->filed = true;
     j->group->n_done++;
     pthread_cond_signal(&j->group->cond);
 }
@@ -183,9 +184,11 @@ static void stream_text(job *j, bool last)
 static void append_text(job *j, int32_t id)
 {
     const size_t had = j->text.n;
+    rg_err e = RG_ERR_INIT;
     rg_detokenize(j->group->lm->tok, id, j->gen->ignore_end, &j->text);
-    if (j->text.failed)
-        rg__job_fail(j, RG_ELIMIT, NULL);
+    const rg_status s = rg_buf_check(&j->text, "the text of a branch", &e);
+    if (s != RG_OK)
+        rg__job_fail(j, s, &e);
     else if (j->gen->n_stop > 0 && j->text.n > had && find_stop(j, had))
         j->stopped = true;
 }

@@ -37,7 +37,8 @@ typedef struct job {
     struct job   *next;             /* queue or active list */
     group        *group;
     size_t        index;
-    phase         phase;
+    phase         phase;            /* the scheduler's own while the job is active */
+    bool          filed;            /* PH_DONE and off the active list: the caller's again */
     const rg_gen *gen;              /* one of the two */
     rg_score     *score;
     rg_lm_node   *from;             /* retained */

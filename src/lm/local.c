@@ -235,9 +235,12 @@ static rg_status collect(rg_lm *lm, group *g, rg_on_gen on, void *arg, rg_err *e
     pthread_mutex_lock(&lm->lock);
     for (size_t i = 0; i < g->n; i++) {
         job *j = &g->jobs[i];
-        while (j->phase != PH_DONE)
+        while (!j->filed)
             pthread_cond_wait(&g->cond, &lm->lock);
         const bool cancel = g->enough || j->finish == RG_F_CANCELLED;
+        rg_lm_node *node = cancel || j->status != RG_OK ? NULL : job_node(j);
+        if (!cancel && node == NULL)
+            rg__job_fail(j, RG_ENOMEM, NULL);
         prompt += j->from->len;
         gen += j->n;
         flops += j->flops;
@@ -246,7 +249,6 @@ static rg_status collect(rg_lm *lm, group *g, rg_on_gen on, void *arg, rg_err *e
                            j->err.code != RG_OK ? j->err.msg : "a branch ran out of memory");
             g->enough = true;
         }
-        rg_lm_node *node = cancel || j->status != RG_OK ? NULL : job_node(j);
         rg_gen_out out;
         fill_out(&out, j, node, cancel);
         pthread_mutex_unlock(&lm->lock);
@@ -262,16 +264,32 @@ static rg_status collect(rg_lm *lm, group *g, rg_on_gen on, void *arg, rg_err *e
     return s;
 }
 
+static rg_status check_ids(const rg_lm *lm, const int32_t *id, size_t n, rg_err *e)
+{
+    for (size_t i = 0; i < n; i++)
+        if (id[i] < 0 || (size_t)id[i] >= lm->n_vocab)
+            RG_FAIL(e, RG_EARG, "token id %d is outside the vocabulary of %zu", id[i], lm->n_vocab);
+    return RG_OK;
+}
+
+static rg_status check_gen(const rg_lm *lm, const rg_gen *g, rg_err *e)
+{
+    if (g->max_tokens == 0)
+        RG_FAIL(e, RG_EARG, "nothing to generate: max_tokens is 0");
+    if (g->from->len >= lm->opt.ctx)
+        RG_FAIL(e, RG_ELIMIT,
+                "a prompt of %zu tokens leaves no room in a context of %zu: shorten it or raise -c",
+                g->from->len, lm->opt.ctx);
+    return check_ids(lm, g->named, g->n_named, e);
+}
+
 rg_status rg_lm_generate(rg_lm *lm, const rg_gen *jobs, size_t n, rg_on_gen on, void *arg,
                          const rg_call *call, rg_err *e)
 {
     if (n == 0)
         return RG_OK;
     for (size_t i = 0; i < n; i++)
-        if (jobs[i].from->len >= lm->opt.ctx || jobs[i].max_tokens == 0)
-            RG_FAIL(e, RG_ELIMIT,
-                    "a prompt of %zu tokens leaves no room in a context of %zu: shorten it or raise -c",
-                    jobs[i].from->len, lm->opt.ctx);
+        RG_TRY(check_gen(lm, &jobs[i], e));
     group g;
     RG_TRY(group_new(&g, lm, n, call, e));
     pthread_mutex_lock(&lm->lock);
@@ -294,10 +312,8 @@ static rg_status check_score(const rg_lm *lm, const rg_score *sc, rg_err *e)
         RG_FAIL(e, RG_EARG, "nothing to score: %zu tokens, the first scored is number %zu", sc->n, sc->first);
     if (sc->from->len + sc->n > lm->opt.ctx)
         RG_FAIL(e, RG_ELIMIT, "%zu tokens do not fit a context of %zu", sc->from->len + sc->n, lm->opt.ctx);
-    for (size_t i = 0; i < sc->n; i++)
-        if (sc->id[i] < 0 || (size_t)sc->id[i] >= lm->n_vocab)
-            RG_FAIL(e, RG_EARG, "token id %d is outside the vocabulary of %zu", sc->id[i], lm->n_vocab);
-    return RG_OK;
+    RG_TRY(check_ids(lm, sc->id, sc->n, e));
+    return check_ids(lm, sc->named, sc->n_named, e);
 }
 
 rg_status rg_lm_score(rg_lm *lm, rg_score *jobs, size_t n, const rg_call *call, rg_err *e)
@@ -320,7 +336,7 @@ rg_status rg_lm_score(rg_lm *lm, rg_score *jobs, size_t n, const rg_call *call, 
     double flops = 0;
     for (size_t i = 0; i < n; i++) {
         job *j = &g.jobs[i];
-        while (j->phase != PH_DONE)
+        while (!j->filed)
             pthread_cond_wait(&g.cond, &lm->lock);
         if (j->status != RG_OK && s == RG_OK)
             s = rg_err_set(e, j->status, __FILE__, __LINE__, "%s",

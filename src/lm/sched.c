@@ -155,7 +155,11 @@ static size_t plan_prefill(rg_lm *lm, job *j, rg_lm_node *node, size_t left)
     const size_t own_done = node->n - (node->len - node->computed);
     const size_t n = RG_MIN(left, node->n - own_done);
     rg_state *st = node_state(node);
-    rg_status s = st == NULL ? rg_err_set(&e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a state") : RG_OK;
+    rg_status s = RG_OK;
+    if (node->hidden == NULL) /* before the tokens run: a computed node always has it */
+        node->hidden = rg_alloc(lm->n_embd, sizeof *node->hidden);
+    if (st == NULL || node->hidden == NULL)
+        s = rg_err_set(&e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a state");
     if (s == RG_OK)
         s = grow(lm, j, st, n, &e);
     if (s != RG_OK) {
@@ -198,10 +202,7 @@ static void begin_own(rg_lm *lm, job *j)
             &e);
         return;
     }
-    if (from->len > 0 && from->hidden == NULL) {
-        rg__job_fail(j, rg_err_set(&e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a hidden row"), &e);
-        return;
-    }
+    assert(from->len == 0 || from->hidden != NULL);
     while (from != NULL && from->state == NULL)
         from = from->parent;
     j->state = from != NULL ? rg_state_fork(from->state) : rg_state_root(lm->store);
@@ -242,10 +243,7 @@ static void store_node(rg_lm *lm, rg_lm_node *node, size_t n, const float *hidde
 {
     node->in_step = false;
     node->computed += n;
-    if (node->computed < node->len)
-        return;
-    node->hidden = rg_alloc(lm->n_embd, sizeof *node->hidden);
-    if (node->hidden != NULL)
+    if (node->computed == node->len)
         memcpy(node->hidden, hidden, lm->n_embd * sizeof *hidden);
 }
 

@@ -262,9 +262,10 @@ rg_status rg_state_extend(rg_state *st, size_t n, rg_err *e)
     while (st->n_pages < want) {
         page *p = page_new(st->store);
         if (p == NULL) {
+            const rg_status why = full(st, e); /* asked before the pages go back */
             while (st->n_pages > had)
                 page_release(st->store, st->table[--st->n_pages]);
-            return full(st, e);
+            return why;
         }
         st->table[st->n_pages++] = p;
     }
