@@ -1,5 +1,9 @@
-/* pool.c - a region is published by bumping `epoch`; threads take pieces of `grain` indices
- * with one atomic add until none is left, and the last one out ends the region.
+/* pool.c - a region is opened, worked on by whoever comes, and closed.
+ *
+ * Threads take pieces of `grain` indices with one atomic add until none is left.  A worker
+ * joins by counting itself in while the region is open; the caller, done with its own pieces,
+ * closes it and waits only for those that joined: a worker that never woke (its core busy with
+ * something else) costs nothing.
  *
  * Waiting is spin first (some 10 us), then give the core away between looks, and for a worker
  * at last sleep: where threads have cores of their own the first look mostly hits, where they
@@ -16,6 +20,7 @@
 #include "rung/base/mem.h"
 
 enum { SPINS = 1000, YIELDS = 200, MAX_THREADS = 1024 };
+#define OPEN ((size_t)1 << (8 * sizeof(size_t) - 1))
 
 struct rg_pool {
     size_t n_threads;
@@ -27,8 +32,8 @@ struct rg_pool {
     void *arg;
     size_t n, grain;
     atomic_size_t next; /* first index nobody has taken */
-    atomic_size_t busy; /* workers still in the region */
-    atomic_uint epoch;
+    atomic_size_t gate; /* OPEN, and the number of workers inside */
+    atomic_uint epoch;  /* counts regions; what workers look at */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -73,6 +78,17 @@ static void work(rg_pool *p, size_t thread)
     }
 }
 
+/* Counts this worker in, unless the region is closed. */
+static bool join(rg_pool *p)
+{
+    size_t g = atomic_load_explicit(&p->gate, memory_order_relaxed);
+    while (g & OPEN)
+        if (atomic_compare_exchange_weak_explicit(&p->gate, &g, g + 1, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
 static unsigned await_epoch(rg_pool *p, unsigned seen)
 {
     for (int i = 0; i < SPINS + YIELDS; i++) {
@@ -99,8 +115,10 @@ static void *worker_main(void *arg)
         seen = await_epoch(w.pool, seen);
         if (atomic_load(&w.pool->quit))
             return NULL;
+        if (!join(w.pool))
+            continue;
         work(w.pool, w.index);
-        atomic_fetch_sub_explicit(&w.pool->busy, 1, memory_order_release);
+        atomic_fetch_sub_explicit(&w.pool->gate, 1, memory_order_release);
     }
 }
 
@@ -120,7 +138,7 @@ void rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg)
     p->n = n;
     p->grain = grain;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, p->started, memory_order_relaxed);
+    atomic_store_explicit(&p->gate, OPEN, memory_order_release);
     atomic_fetch_add(&p->epoch, 1);
     if (atomic_load(&p->sleepers) > 0) {
         pthread_mutex_lock(&p->lock);
@@ -128,7 +146,8 @@ void rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg)
         pthread_mutex_unlock(&p->lock);
     }
     work(p, 0);
-    for (int i = 0; atomic_load_explicit(&p->busy, memory_order_acquire) != 0; i += i < SPINS)
+    atomic_fetch_and_explicit(&p->gate, ~OPEN, memory_order_relaxed);
+    for (int i = 0; atomic_load_explicit(&p->gate, memory_order_acquire) != 0; i += i < SPINS)
         pause_at(i);
 }
 

@@ -105,7 +105,7 @@ static void fill_ids(const rg_lm *lm, int32_t *id, size_t n)
         uint64_t draw = i << 20;
         do
             id[i] = (int32_t)(rg_draw_u64(1, draw++, RG_DRAW_NOISE) % lm->n_vocab);
-        while (rg_token_is_control(lm->tok, id[i]));
+        while (rg_token_is_control(lm->tok, id[i]) && draw % (1 << 10) != 0);
     }
 }
 

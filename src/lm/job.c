@@ -12,23 +12,9 @@ enum { TEXT_MAX = 1 << 26 };
 
 /* ---- life ---- */
 
-static size_t pages(size_t tokens)
-{
-    return tokens / RG_PAGE + 2; /* a copied first page, a ragged last one */
-}
-
-static size_t own_tokens(const job *j)
+size_t rg__job_tokens(const job *j)
 {
     return j->gen != NULL ? RG_MIN(j->gen->max_tokens, j->group->lm->opt.ctx - j->from->len) : j->score->n;
-}
-
-size_t rg__job_pages(const job *j)
-{
-    size_t n = pages(own_tokens(j));
-    for (const rg_lm_node *node = j->from; node != NULL; node = node->parent)
-        if (node->computed < node->len)
-            n += pages(node->len - node->computed);
-    return n;
 }
 
 static bool has_penalties(const rg_sampling *o)
@@ -62,6 +48,7 @@ rg_status rg__job_start(job *j, rg_err *e)
 
 void rg__job_free(job *j)
 {
+    rg__memory_freed(j->group->lm);
     rg_state_release(j->state);
     j->state = NULL;
     rg__node_release(j->from);
@@ -92,7 +79,6 @@ void rg__job_finish(job *j)
     j->reserved = 0;
     j->phase = PH_DONE;
     j->filed = true;
-    j->group->n_done++;
     pthread_cond_signal(&j->group->cond);
 }
 
@@ -181,6 +167,12 @@ static void stream_text(job *j, bool last)
     j->sent = end;
 }
 
+void rg__job_flush(job *j)
+{
+    if (j->gen != NULL)
+        stream_text(j, true);
+}
+
 static void append_text(job *j, int32_t id)
 {
     const size_t had = j->text.n;
@@ -205,7 +197,7 @@ static void decide(job *j, int32_t id)
         j->finish = RG_F_END;
     else if (j->stopped)
         j->finish = RG_F_STOP;
-    else if (j->n >= own_tokens(j))
+    else if (j->n >= rg__job_tokens(j))
         j->finish = RG_F_LENGTH;
     else {
         j->phase = PH_STEP;

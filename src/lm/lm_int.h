@@ -1,7 +1,8 @@
 /* lm_int.h - what the files of the lm room share: nodes, jobs, the scheduler's tables.
  *
- * One lock guards nodes, states, queues and phases.  The scheduler's thread holds it while it
- * plans a step and while it files the results, never while the model runs. */
+ * One lock guards nodes, states, queues and what is filed.  The scheduler's thread holds it while
+ * it plans a step and while it files the results, never while the model runs.  A job belongs to
+ * the scheduler from the queue until `filed` is set, then to the caller again. */
 #ifndef RUNG_LM_INT_H
 #define RUNG_LM_INT_H
 
@@ -20,6 +21,7 @@ struct rg_lm_node {
     size_t      computed;
     float      *hidden;     /* (n_embd) behind the last token, once computed == len > 0 */
     bool        in_step;    /* part of the step being planned */
+    size_t      reserved;   /* pages promised for what is left to compute */
 };
 
 typedef enum phase {
@@ -57,7 +59,6 @@ typedef struct job {
     bool          stopped;
     size_t        done;             /* scoring: tokens through the model */
     int32_t      *history;          /* penalties' window (repeat_last_n or ctx), NULL = none */
-    size_t        n_history;
     rg_finish     finish;
     rg_status     status;
     rg_err        err;
@@ -68,7 +69,7 @@ struct group {                      /* one call */
     rg_lm          *lm;
     const rg_call  *call;
     job            *jobs;
-    size_t          n, n_done;
+    size_t          n;
     bool            enough;         /* cancel what is left */
     size_t          prefilled;      /* prompt tokens computed on this call's account */
     double          prefill_flops;
@@ -105,7 +106,8 @@ struct rg_lm {
 
     job   *queue_head, *queue_tail;
     job   *active;                  /* in order of admission */
-    size_t n_active, reserved;      /* pages promised to active jobs */
+    size_t n_active, reserved;      /* pages promised to active jobs and to prompt nodes */
+    int64_t blocked_since;          /* when the head of the queue began to wait with nothing running */
 
     /* the step being run: planned under the lock, used by the scheduler's thread alone */
     rg_span_in  *span;              /* max_rows + slots */
@@ -113,9 +115,10 @@ struct rg_lm {
     size_t       n_span;
     job        **ready;             /* slots */
     size_t       n_ready;
-    const float **row;              /* slots: distinct hidden rows */
+    const float **row;              /* LOGIT_ROWS: distinct hidden rows */
     size_t      *row_of;            /* slots: ready job -> row */
     float       *logits;            /* (LOGIT_ROWS, ld) */
+    bool         bad[LOGIT_ROWS];   /* rows of it that are not finite */
     sampler_scratch *scratch;       /* one per thread */
 
     rg_lm_stats stats;
@@ -154,11 +157,19 @@ void    rg__top(const rg_kernels *k, sampler_scratch *s, const float *logits, si
 /* ---- sched.c ---- */
 void *rg__sched_main(void *lm);
 
+/* ---- admit.c (lock held) ---- */
+void rg__admit(rg_lm *lm);
+void rg__reap(rg_lm *lm);           /* files what is done, failed or cancelled */
+void rg__await_work(rg_lm *lm);     /* nothing is active */
+void rg__memory_freed(rg_lm *lm);   /* a job or node gave pages back: somebody may go on */
+void rg__node_unreserve(rg_lm_node *node);
+
 /* ---- job.c: what a job does with its results (scheduler's thread) ---- */
-rg_status rg__job_start(job *j, rg_err *e);                 /* lock held: fork, first phase */
-size_t    rg__job_pages(const job *j);                      /* worst case it may take */
+rg_status rg__job_start(job *j, rg_err *e);                 /* lock held: its memory, first phase */
+size_t    rg__job_tokens(const job *j);                     /* own tokens at most */
 void      rg__job_sample(job *j, const float *logits, sampler_scratch *s);      /* no lock */
 void      rg__job_score(job *j, size_t i, const float *logits, sampler_scratch *s); /* predicts token i */
+void      rg__job_flush(job *j);                            /* streams text that was held back */
 void      rg__job_fail(job *j, rg_status s, const rg_err *e);
 void      rg__job_finish(job *j);                           /* lock held: PH_DONE, wakes the caller */
 void      rg__job_free(job *j);                             /* lock held */

@@ -1,6 +1,7 @@
 /* local.c - the port over our own engine: open, close, and the two calls. */
 #include <assert.h>
 #include <string.h>
+#include <time.h>
 
 #include "rung/base/mem.h"
 
@@ -78,7 +79,11 @@ rg_status rg_lm_open_local(rg_lm **out, const rg_bundle *b, const rg_kernels *k,
     lm->n_vocab = c->n_vocab;
     lm->ld = RG_ROUND_UP(c->n_vocab, (size_t)RG_PANEL_ROWS);
     pthread_mutex_init(&lm->lock, NULL);
-    pthread_cond_init(&lm->work, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&lm->work, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     const rg_status s = start(lm, e);
     if (s != RG_OK) {
         rg_lm_close(lm);

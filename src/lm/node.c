@@ -33,6 +33,7 @@ void rg__node_release(rg_lm_node *node)
 {
     while (node != NULL && --node->refs == 0) {
         rg_lm_node *parent = node->parent;
+        rg__node_unreserve(node);
         rg_state_release(node->state);
         rg_free(node->hidden);
         rg_free(node->id);
@@ -109,6 +110,7 @@ void rg_lm_release(rg_lm_node *node)
     rg_lm *lm = node->lm;
     pthread_mutex_lock(&lm->lock);
     rg__node_release(node);
+    rg__memory_freed(lm);
     pthread_mutex_unlock(&lm->lock);
 }
 

@@ -12,7 +12,8 @@
 
 #include "lm_int.h"
 
-enum { SUM_BLOCK = 1024 }; /* of exp_sums */
+enum { SUM_BLOCK = 1024 };          /* of exp_sums */
+static const double COLDEST = 1e-6; /* below it one over the temperature is no number to scale by */
 
 struct by_logit {
     float logit;
@@ -251,7 +252,7 @@ int32_t rg__sample(const rg_kernels *k, sampler_scratch *s, const float *logits,
     }
     size_t at;
     const float max = k->max(logits, n_vocab, &at);
-    if (o->temp <= 0)
+    if (o->temp < COLDEST)
         return (int32_t)at;
     const bool filters = (o->top_k > 0 && (size_t)o->top_k < n_vocab) || o->top_p < 1 || o->min_p > 0;
     return filters ? draw_filtered(k, s, logits, n_vocab, o, max, u)

@@ -1,6 +1,6 @@
 /* sched.c - the scheduler: one step after another, each a batch of whatever can go on.
  *
- *   admit    queued jobs, while slots and pages last
+ *   admit    queued jobs, while slots and pages last (admit.c)
  *   plan     one row per decoding branch; the rest of the step for prompts, oldest first
  *   run      forward; hidden rows go to the jobs and nodes they belong to
  *   sample   every branch that has a hidden row: logits once per distinct row, then draws
@@ -15,97 +15,6 @@
 
 #include "lm_int.h"
 
-/* ---- admission ---- */
-
-static void push_active(rg_lm *lm, job *j)
-{
-    job **at = &lm->active;
-    while (*at != NULL)
-        at = &(*at)->next;
-    j->next = NULL;
-    *at = j;
-    lm->n_active++;
-}
-
-static void end_job(job *j, rg_status s, const rg_err *e)
-{
-    rg__job_fail(j, s, e);
-    rg__job_finish(j);
-}
-
-static bool cancelled(const job *j)
-{
-    const rg_call *c = j->group->call;
-    return j->group->enough || (c != NULL && c->cancel != NULL && atomic_load(c->cancel)) ||
-           (c != NULL && c->deadline_ns != 0 && rg_now_ns() > c->deadline_ns);
-}
-
-static job *pop_queue(rg_lm *lm)
-{
-    job *j = lm->queue_head;
-    lm->queue_head = j->next;
-    if (lm->queue_head == NULL)
-        lm->queue_tail = NULL;
-    return j;
-}
-
-static void admit(rg_lm *lm)
-{
-    while (lm->queue_head != NULL && lm->n_active < lm->opt.slots) {
-        job *j = lm->queue_head;
-        const size_t need = rg__job_pages(j);
-        const size_t used = rg_store_pages_used(lm->store), max = rg_store_pages_max(lm->store);
-        const bool fits = used + lm->reserved + need <= max;
-        if (!cancelled(j) && !fits && lm->n_active > 0)
-            return; /* a place comes free later */
-        pop_queue(lm);
-        rg_err e = RG_ERR_INIT;
-        if (cancelled(j)) {
-            j->finish = RG_F_CANCELLED;
-            rg__job_finish(j);
-        } else if (!fits) {
-            const rg_status s = rg_err_set(
-                &e, RG_ELIMIT, __FILE__, __LINE__,
-                "attention state for %zu tokens needs %zu MiB, %zu of %zu MiB are in use: raise --kv-memory, "
-                "or lower -n",
-                need * RG_PAGE, need * lm->stats.page_bytes >> 20, used * lm->stats.page_bytes >> 20,
-                max * lm->stats.page_bytes >> 20);
-            end_job(j, s, &e);
-        } else {
-            const rg_status s = rg__job_start(j, &e);
-            if (s != RG_OK) {
-                end_job(j, s, &e);
-                continue;
-            }
-            j->reserved = need;
-            lm->reserved += need;
-            push_active(lm, j);
-        }
-    }
-}
-
-/* Takes jobs that are done, failed or cancelled off the active list. */
-static void reap(rg_lm *lm)
-{
-    for (job **at = &lm->active; *at != NULL;) {
-        job *j = *at;
-        if (j->phase != PH_DONE && j->status == RG_OK && cancelled(j)) {
-            j->finish = RG_F_CANCELLED;
-            j->phase = PH_DONE;
-        }
-        if (j->phase != PH_DONE && j->status == RG_OK) {
-            at = &j->next;
-            continue;
-        }
-        *at = j->next;
-        lm->n_active--;
-        if (j->phase == PH_DONE && j->status == RG_OK && j->finish != RG_F_CANCELLED && j->gen != NULL &&
-            j->state != NULL)
-            j->flops = rg_model_flops(lm->m, j->from->len, j->n - 1, j->n);
-        rg__job_finish(j);
-    }
-}
-
 /* ---- planning ---- */
 
 static void add_span(rg_lm *lm, rg_state *st, const int32_t *id, size_t n, size_t want, job *j,
@@ -116,21 +25,21 @@ static void add_span(rg_lm *lm, rg_state *st, const int32_t *id, size_t n, size_
     lm->n_span++;
 }
 
-static rg_status grow(rg_lm *lm, job *j, rg_state *st, size_t n, rg_err *e)
+/* Pages that a state takes come out of what was reserved for it. */
+static rg_status grow(rg_lm *lm, size_t *reserve, rg_state *st, size_t n, rg_err *e)
 {
     const size_t before = rg_store_pages_used(lm->store);
     const rg_status s = rg_state_extend(st, n, e);
-    const size_t took = rg_store_pages_used(lm->store) - before;
-    const size_t from_reserve = RG_MIN(took, j->reserved);
-    j->reserved -= from_reserve;
-    lm->reserved -= from_reserve;
+    const size_t took = RG_MIN(rg_store_pages_used(lm->store) - before, *reserve);
+    *reserve -= took;
+    lm->reserved -= took;
     return s;
 }
 
 static void plan_decode(rg_lm *lm, job *j)
 {
     rg_err e = RG_ERR_INIT;
-    const rg_status s = grow(lm, j, j->state, 1, &e);
+    const rg_status s = grow(lm, &j->reserved, j->state, 1, &e);
     if (s != RG_OK)
         rg__job_fail(j, s, &e);
     else
@@ -161,7 +70,7 @@ static size_t plan_prefill(rg_lm *lm, job *j, rg_lm_node *node, size_t left)
     if (st == NULL || node->hidden == NULL)
         s = rg_err_set(&e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a state");
     if (s == RG_OK)
-        s = grow(lm, j, st, n, &e);
+        s = grow(lm, &node->reserved, st, n, &e);
     if (s != RG_OK) {
         rg__job_fail(j, s, &e);
         return 0;
@@ -181,7 +90,7 @@ static size_t plan_score(rg_lm *lm, job *j, size_t left)
     const size_t end = j->done + n; /* tokens [done, end) predict (done, end] */
     const size_t first = RG_MAX(sc->first, (size_t)1);
     rg_err e = RG_ERR_INIT;
-    const rg_status s = grow(lm, j, j->state, n, &e);
+    const rg_status s = grow(lm, &j->reserved, j->state, n, &e);
     if (s != RG_OK) {
         rg__job_fail(j, s, &e);
         return 0;
@@ -243,8 +152,17 @@ static void store_node(rg_lm *lm, rg_lm_node *node, size_t n, const float *hidde
 {
     node->in_step = false;
     node->computed += n;
-    if (node->computed == node->len)
-        memcpy(node->hidden, hidden, lm->n_embd * sizeof *hidden);
+    if (node->computed < node->len)
+        return;
+    memcpy(node->hidden, hidden, lm->n_embd * sizeof *hidden);
+    rg__node_unreserve(node);
+}
+
+static rg_status not_finite(rg_err *e)
+{
+    RG_FAIL(e, RG_EFORMAT,
+            "the model gave logits that are not finite: its weights are damaged "
+            "(rung model check --check-tensors finds where)");
 }
 
 /* Logits of a scoring job's rows, LOGIT_ROWS at a time.  rows: (n, n_embd) ld apart, and they
@@ -265,7 +183,10 @@ static void score_rows(void *arg, size_t begin, size_t end, size_t thread)
 static void score_some(rg_lm *lm, job *j, const float *const *row, size_t n, size_t first)
 {
     rg_err e = RG_ERR_INIT;
-    const rg_status st = rg_runner_logits(lm->runner, row, n, lm->logits, lm->ld, &e);
+    rg_status st = rg_runner_logits(lm->runner, row, n, lm->logits, lm->ld, lm->bad, &e);
+    for (size_t i = 0; i < n && st == RG_OK; i++)
+        if (lm->bad[i])
+            st = not_finite(&e);
     if (st != RG_OK) {
         rg__job_fail(j, st, &e);
         return;
@@ -333,6 +254,8 @@ static void run_scores(rg_lm *lm, const float *copy)
             continue;
         const size_t n = lm->span[i].n, want = lm->span[i].want;
         j->done += n;
+        if (want == 0)
+            continue;
         score_span(lm, j, copy, lm->n_embd, want, j->done - want + 1);
         copy += want * lm->n_embd;
     }
@@ -371,7 +294,8 @@ static void sample_jobs(void *arg, size_t begin, size_t end, size_t thread)
 {
     rg_lm *lm = arg;
     for (size_t i = begin; i < end; i++)
-        rg__job_sample(lm->ready[i], lm->logits + lm->row_of[i] * lm->ld, &lm->scratch[thread]);
+        if (!lm->bad[lm->row_of[i]])
+            rg__job_sample(lm->ready[i], lm->logits + lm->row_of[i] * lm->ld, &lm->scratch[thread]);
 }
 
 typedef struct sample_range {
@@ -409,12 +333,17 @@ static void sample(rg_lm *lm)
         size_t n_rows;
         rg_err e = RG_ERR_INIT;
         const size_t end = distinct_rows(lm, begin, &n_rows);
-        const rg_status s = rg_runner_logits(lm->runner, lm->row, n_rows, lm->logits, lm->ld, &e);
+        const rg_status s = rg_runner_logits(lm->runner, lm->row, n_rows, lm->logits, lm->ld, lm->bad, &e);
         sample_range r = { lm, begin };
         if (s == RG_OK)
             rg_parallel(lm->pool, end - begin, 1, sample_shifted, &r);
-        for (size_t i = begin; i < end && s != RG_OK; i++)
-            rg__job_fail(lm->ready[i], s, &e);
+        for (size_t i = begin; i < end; i++) {
+            rg_err bad = e;
+            if (s != RG_OK)
+                rg__job_fail(lm->ready[i], s, &e);
+            else if (lm->bad[lm->row_of[i]])
+                rg__job_fail(lm->ready[i], not_finite(&bad), &bad);
+        }
         begin = end;
     }
     lm->stats.sampled += lm->n_ready;
@@ -486,16 +415,15 @@ void *rg__sched_main(void *arg)
     rg_lm *lm = arg;
     pthread_mutex_lock(&lm->lock);
     while (!lm->quit) {
-        admit(lm);
-        reap(lm);
+        rg__admit(lm);
+        rg__reap(lm);
         if (lm->active == NULL) {
-            if (lm->queue_head == NULL)
-                pthread_cond_wait(&lm->work, &lm->lock);
+            rg__await_work(lm);
             continue;
         }
         plan(lm);
         step(lm);
-        reap(lm);
+        rg__reap(lm);
     }
     pthread_mutex_unlock(&lm->lock);
     return NULL;

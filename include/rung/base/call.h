@@ -74,7 +74,7 @@ typedef void (*rg_sink_fn)(void *arg, const rg_event *ev);
 typedef struct rg_call {
     atomic_bool *cancel;        /* may be NULL; raise it to stop at the next token */
     int64_t      deadline_ns;   /* rg_now_ns() clock; 0 = none */
-    rg_sink_fn   sink;          /* may be NULL; called from any thread of the call */
+    rg_sink_fn   sink;          /* may be NULL; called from any thread, several at once */
     void        *sink_arg;
     rg_ledger   *ledger;        /* may be NULL; written by the thread that made the call */
     rg_role      role;

@@ -61,7 +61,7 @@ typedef struct rg_bias {
  * the untempered distribution, then temperature and one draw: the order of llama.cpp.
  * Log-probabilities reported are those of the raw model, before all of this. */
 typedef struct rg_sampling {
-    double  temp;               /* 0 = greedy, lowest id on ties */
+    double  temp;               /* 0 (or < 1e-6) = greedy, lowest id on ties */
     int64_t top_k;              /* 0 = off */
     double  top_p;              /* 1 = off */
     double  min_p;              /* 0 = off */
@@ -85,7 +85,7 @@ typedef struct rg_gen {         /* one continuation */
     size_t             n_top;           /* log-probabilities of the k likeliest per token */
     const int32_t     *named;           /* ... and of these ids */
     size_t             n_named;
-    bool               stream_text;     /* RG_EV_NODE_TOKEN events, complete characters only */
+    bool               stream_text;     /* RG_EV_NODE_TOKEN events; whole characters until the end */
 } rg_gen;
 
 typedef struct rg_logprob {
