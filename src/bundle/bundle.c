@@ -10,7 +10,7 @@
 #include "rung/base/rng.h"
 
 struct rg_bundle {
-    char *path, *name;
+    char *path, *name, *title;
     rg_gguf *g;
     rg_weights *ws;
     rg_model *m;
@@ -35,6 +35,9 @@ static rg_status set_names(rg_bundle *b, const char *path, rg_err *e)
 static rg_status open_text(rg_bundle *b, rg_err *e)
 {
     rg_str source;
+    b->title = rg_gguf_str(b->g, "general.name", &source) ? rg_strndup(source.p, source.n) : rg_strdup("");
+    if (b->title == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a name");
     RG_TRY(rg_tokenizer_from_gguf(&b->tok, b->g, e));
     if (rg_gguf_str(b->g, "tokenizer.chat_template", &source))
         (void)rg_template_compile(&b->tpl, source, &b->tpl_err);
@@ -160,6 +163,7 @@ void rg_bundle_close(rg_bundle *b)
     rg_gguf_close(b->g);
     rg_free(b->path);
     rg_free(b->name);
+    rg_free(b->title);
     rg_free(b);
 }
 
@@ -171,6 +175,11 @@ const char *rg_bundle_path(const rg_bundle *b)
 const char *rg_bundle_name(const rg_bundle *b)
 {
     return b->name;
+}
+
+const char *rg_bundle_title(const rg_bundle *b)
+{
+    return b->title;
 }
 
 uint64_t rg_bundle_file_bytes(const rg_bundle *b)
@@ -208,18 +217,17 @@ rg_status rg_bundle_set_template(rg_bundle *b, rg_str source, rg_err *e)
 
 /* ---- identity ---- */
 
-/* The hash of half a gigabyte is kept beside the models: one small file per (path, size,
- * time, inode). */
+/* The hash of half a gigabyte is kept beside the models: one small file per (device,
+ * inode, size, time). */
 static rg_status hash_note_path(char **out, const char *path, rg_err *e)
 {
     struct stat st;
     if (stat(path, &st) != 0)
         RG_FAIL(e, RG_EIO, "%s: cannot be looked at", path);
-    char key[4400];
-    const int n = snprintf(key, sizeof key, "%s|%lld|%lld.%09ld|%llu", path, (long long)st.st_size,
-                           (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (unsigned long long)st.st_ino);
-    if (n < 0 || (size_t)n >= sizeof key)
-        RG_FAIL(e, RG_EARG, "the path is longer than 4096 bytes");
+    char key[128];
+    const int n = snprintf(key, sizeof key, "%llu|%llu|%lld|%lld.%09ld", (unsigned long long)st.st_dev,
+                           (unsigned long long)st.st_ino, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+                           st.st_mtim.tv_nsec);
     char sub[64];
     snprintf(sub, sizeof sub, "hashes/%016llx", (unsigned long long)rg_hash64(key, (size_t)n, 0));
     return rg_cache_path(out, sub, e);
@@ -231,7 +239,8 @@ rg_status rg_bundle_hash(char out[65], const rg_bundle *b, rg_err *e)
     size_t n = 0;
     rg_err ignored = RG_ERR_INIT; /* without a cache we hash again */
     if (hash_note_path(&note, b->path, &ignored) == RG_OK &&
-        rg_read_all(&text, &n, note, 64, &ignored) == RG_OK && n == 64) {
+        rg_read_all(&text, &n, note, 64, &ignored) == RG_OK && n == 64 &&
+        strspn(text, "0123456789abcdef") == 64) {
         memcpy(out, text, 65);
         rg_free(text);
         rg_free(note);

@@ -1,6 +1,5 @@
 /* config.c - a model's configuration out of GGUF keys, and its memory before loading. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "rung/base/mem.h"
@@ -127,7 +126,7 @@ rg_status rg_predict_memory(uint64_t *bytes, const rg_gguf *g, rg_err *e)
                     t->name.p, rg_type_info_of(t->type)->name);
         if (rg_str_is(t->name, "token_embd.weight") && !tied)
             continue; /* read a row at a time from the mapped file */
-        const uint64_t panels = t->n_dims < 2 ? 0 : (t->dims[1] + RG_PANEL_ROWS - 1) / RG_PANEL_ROWS;
+        const uint64_t panels = t->n_dims < 2 ? 0 : rg_panels_of((size_t)t->dims[1]);
         if (t->n_dims < 2)
             total += t->dims[0] * sizeof(float);
         else if (!rg_add_u64(&total, total, panels * rg_panel_bytes(t->type, (size_t)t->dims[0])))
@@ -135,18 +134,4 @@ rg_status rg_predict_memory(uint64_t *bytes, const rg_gguf *g, rg_err *e)
     }
     *bytes = total;
     return RG_OK;
-}
-
-uint64_t rg_memory_available(void)
-{
-    FILE *f = fopen("/proc/meminfo", "re");
-    if (f == NULL)
-        return 0;
-    char line[256];
-    unsigned long long kib = 0;
-    while (fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    fclose(f);
-    return (uint64_t)kib << 10;
 }

@@ -228,7 +228,7 @@ uint64_t rg_model_head_weights(const rg_model *m)
 
 static size_t panel_bytes(const rg_weight *w)
 {
-    return (w->R + RG_PANEL_ROWS - 1) / RG_PANEL_ROWS * w->panels.panel_bytes;
+    return rg_panels_of(w->R) * w->panels.panel_bytes;
 }
 
 size_t rg_model_head_bytes(const rg_model *m)

@@ -140,7 +140,7 @@ void rg_op_linear(rg_ops *o, rg_tensor *y, rg_tensor x, const rg_weight *const *
         if (!o->exact && j.act[kind] == NULL)
             j.act[kind] = quantize(o, x, kind);
         y[m] = rg_op_new(o, x.T, W[m]->R);
-        j.first[m + 1] = j.first[m] + (W[m]->R + RG_PANEL_ROWS - 1) / RG_PANEL_ROWS;
+        j.first[m + 1] = j.first[m] + rg_panels_of(W[m]->R);
     }
     rg_parallel(o->pool, j.first[n], panel_grain(j.first[n], rg_pool_threads(o->pool)), mm_panels, &j);
 }

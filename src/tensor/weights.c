@@ -139,17 +139,12 @@ static void pack_panels(void *arg, size_t begin, size_t end, size_t thread)
     }
 }
 
-static size_t n_panels(const rg_weight *w)
-{
-    return (w->R + RG_PANEL_ROWS - 1) / RG_PANEL_ROWS;
-}
-
 static rg_status block_new(rg_weights *ws, rg_weight *const *list, size_t n, rg_err *e)
 {
     size_t total = 0;
     for (size_t i = 0; i < n; i++) {
         size_t bytes;
-        if (!rg_mul_size(&bytes, n_panels(list[i]), rg_panel_bytes(list[i]->type, list[i]->K)) ||
+        if (!rg_mul_size(&bytes, rg_panels_of(list[i]->R), rg_panel_bytes(list[i]->type, list[i]->K)) ||
             !rg_add_size(&total, total, bytes))
             RG_FAIL(e, RG_ELIMIT, "the packed weights do not fit an address space");
     }
@@ -172,15 +167,10 @@ rg_status rg_weights_pack(rg_weights *ws, rg_weight *const *list, size_t n, rg_p
         };
         w->panels_version = w->version;
         pack_job job = { w, at };
-        rg_parallel(pool, n_panels(w), 16, pack_panels, &job);
-        at += n_panels(w) * w->panels.panel_bytes;
+        rg_parallel(pool, rg_panels_of(w->R), 16, pack_panels, &job);
+        at += rg_panels_of(w->R) * w->panels.panel_bytes;
         if (packed != NULL)
             packed(arg, w);
     }
     return RG_OK;
-}
-
-size_t rg_weights_packed_bytes(const rg_weights *ws)
-{
-    return ws->block_bytes;
 }

@@ -29,6 +29,10 @@ char *rg_strndup(const char *s, size_t n);              /* n bytes and a termina
 void *rg_alloc_aligned(size_t size);
 void  rg_free_aligned(void *p, size_t size);
 
+/* Bytes this process could still get: the least of the system's MemAvailable and what its
+ * control group (v2 or v1) leaves; 0 = unknown. */
+uint64_t rg_memory_available(void);
+
 /* In RG_TORTURE builds the k-th allocation from now on fails (0 = the next one); -1 = never.
  * Returns how many were asked for since the last call.  Elsewhere it does nothing. */
 long rg_alloc_fail_at(long k);

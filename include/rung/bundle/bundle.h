@@ -27,6 +27,7 @@ void      rg_bundle_close(rg_bundle *b);                    /* NULL is fine */
 
 const char         *rg_bundle_path(const rg_bundle *b);
 const char         *rg_bundle_name(const rg_bundle *b);     /* file name without .gguf */
+const char         *rg_bundle_title(const rg_bundle *b);    /* general.name of the file, or "" */
 uint64_t            rg_bundle_file_bytes(const rg_bundle *b);
 const rg_model     *rg_bundle_model(const rg_bundle *b);
 const rg_tokenizer *rg_bundle_tokenizer(const rg_bundle *b);
@@ -36,14 +37,12 @@ rg_status           rg_bundle_template(const rg_template **out, const rg_bundle 
 /* Uses this source instead of the file's (--template). */
 rg_status           rg_bundle_set_template(rg_bundle *b, rg_str source, rg_err *e);
 
-/* Hex SHA-256 of the file, from the cache where path, size, time and inode agree. */
+/* Hex SHA-256 of the file, from the cache where device, inode, size and time agree. */
 rg_status rg_bundle_hash(char out[65], const rg_bundle *b, rg_err *e);
 
 /* Configuration a GGUF file declares; every missing or senseless key has its own sentence. */
 rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, rg_err *e);
 /* Bytes a loaded model will hold: panels, vectors, and what stays of the file. */
 rg_status rg_predict_memory(uint64_t *bytes, const rg_gguf *g, rg_err *e);
-/* What the system could give right now (MemAvailable); 0 = unknown. */
-uint64_t  rg_memory_available(void);
 
 #endif

@@ -45,6 +45,11 @@ typedef struct rg_panels {
 
 size_t rg_panel_bytes(uint32_t type, size_t K);
 
+static inline size_t rg_panels_of(size_t R)     /* panels of R rows */
+{
+    return (R + RG_PANEL_ROWS - 1) / RG_PANEL_ROWS;
+}
+
 /* Packs n_rows (1..16) rows as GGUF stores them, row_bytes apart, into one panel. */
 void rg_k_pack(void *panel, const void *rows, size_t row_bytes, size_t n_rows, uint32_t type, size_t K);
 

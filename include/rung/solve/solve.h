@@ -83,7 +83,8 @@ typedef struct rg_record {
 } rg_record;
 void rg_record_free(rg_record *r);              /* NULL is fine */
 
-/* Hash of everything that decides a record but the problem: 16 hex digits. */
+/* Hash of everything that decides a record but the problem: 16 hex digits.  The prompt enters as
+ * the ids of a fixed problem's, so the template, the style and the system message are in it. */
 rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, rg_err *e);
 
 rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, const rg_solve_opt *o,
@@ -125,13 +126,16 @@ void rg_summary_text(rg_buf *b, const rg_summary *s);
 /* ---- a file of records that survives ---- */
 
 /* Opens path for appending, alone (a second process gets RG_EARG).  Records of this config that
- * stand there count as done; a torn last line is cut off. */
+ * stand there count as done; a torn last line is cut off; a file that holds anything else is
+ * refused by line number. */
 typedef struct rg_outfile rg_outfile;
 rg_status rg_outfile_open(rg_outfile **out, const char *path, const char *config, rg_err *e);
-bool      rg_outfile_has(const rg_outfile *f, const char *id);
+/* The same id, text and reference answer, done under this config. */
+bool      rg_outfile_has(const rg_outfile *f, const rg_problem *p);
+void      rg_outfile_add_to(const rg_outfile *f, const rg_problem *p, rg_summary *s);   /* if it has p */
 size_t    rg_outfile_n(const rg_outfile *f);                /* records of this config found there */
-void      rg_outfile_add_to(const rg_outfile *f, rg_summary *s);
-rg_status rg_outfile_append(rg_outfile *f, const rg_record *r, bool tree, rg_err *e);   /* one write, fsync */
+/* One write and fsync; a disk that is full leaves the file as it was. */
+rg_status rg_outfile_append(rg_outfile *f, const rg_record *r, bool tree, rg_err *e);
 void      rg_outfile_close(rg_outfile *f);                  /* NULL is fine */
 
 #endif

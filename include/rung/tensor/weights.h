@@ -47,7 +47,6 @@ rg_status rg_weights_vector(const float **out, rg_weights *ws, const char *name,
  * that the owner of the source can let its pages go. */
 rg_status rg_weights_pack(rg_weights *ws, rg_weight *const *list, size_t n, rg_pool *pool,
                           void (*packed)(void *arg, const rg_weight *w), void *arg, rg_err *e);
-size_t    rg_weights_packed_bytes(const rg_weights *ws);
 
 /* One row as floats (embedding look-up). */
 void rg_weight_row(float *y, const rg_weight *w, size_t row);
