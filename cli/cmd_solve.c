@@ -7,6 +7,7 @@
 
 #include "rung/base/mem.h"
 #include "rung/solve/solve.h"
+#include "rung/text/prompt.h"
 
 typedef struct opts {
     const char *prompt, *file, *problems, *fields, *gold, *method, *style, *system, *output;
@@ -72,7 +73,9 @@ typedef struct live {
 static void count_answer(live *v, rg_str answer)
 {
     char text[24];
-    snprintf(text, sizeof text, "%.*s", (int)RG_MIN(answer.n, sizeof text - 1), answer.n ? answer.p : "-");
+    if (answer.n == 0)
+        answer = rg_str_of("no answer");
+    snprintf(text, sizeof text, "%.*s", (int)RG_MIN(answer.n, sizeof text - 1), answer.p);
     for (size_t i = 0; i < MAX_SEEN; i++) {
         if (v->seen[i].n > 0 && strcmp(v->seen[i].answer, text) != 0)
             continue;
@@ -131,10 +134,9 @@ static void on_event(void *arg, const rg_event *ev)
 
 static void help_methods(void)
 {
-    printf("Methods\n");
+    printf("\nMethods (--method):\n");
     for (const rg_strategy *const *s = rg_strategies(); *s != NULL; s++)
         printf("  %-12s %s\n               %s\n", (*s)->name, (*s)->summary, (*s)->budget);
-    printf("\n");
 }
 
 static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *sm,
@@ -149,7 +151,8 @@ static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *
             names[n++] = (*s)->name;
         rg_nearest(&near, o->method, names, n);
         const rg_status s =
-            rg_err_set(e, RG_EARG, __FILE__, __LINE__, "--method %s is not known; nearest: %s", o->method,
+            rg_err_set(e, RG_EARG, __FILE__, __LINE__,
+                       "--method %s is not known; the nearest is %s, all are in 'rung help solve'", o->method,
                        near.p == NULL ? "majority" : near.p);
         rg_buf_free(&near);
         return s;
@@ -208,7 +211,23 @@ typedef struct filing {
     const opts *o;
     live *v;
     rg_outfile *f;
+    bool nobody_reads; /* stdout was closed, and there is no file */
 } filing;
+
+static rg_status print_line(cli_args *a, const rg_record *r, rg_err *e)
+{
+    rg_buf b = RG_BUF_MAX(1 << 20);
+    cli_view_end(&a->view);
+    cli_put_text(&b, rg_str_of(r->id));
+    rg_buf_printf(&b, "%*s ", b.n < 20 ? (int)(20 - b.n) : 0, "");
+    const size_t at = b.n;
+    cli_put_text(&b, rg_str_of(r->answer == NULL ? "(none)" : r->answer));
+    if (r->correct >= 0)
+        rg_buf_printf(&b, "%*s %s", b.n - at < 16 ? (int)(16 - (b.n - at)) : 0, "",
+                      r->correct ? "right" : "wrong");
+    rg_buf_putc(&b, '\n');
+    return cli_print(&b, e);
+}
 
 static rg_status on_record(void *arg, const rg_record *r, rg_err *e)
 {
@@ -220,20 +239,12 @@ static rg_status on_record(void *arg, const rg_record *r, rg_err *e)
     atomic_flag_clear(&x->v->busy);
     if (x->f != NULL)
         RG_TRY(rg_outfile_append(x->f, r, x->o->tree, e));
-    if (x->f != NULL && !x->o->jsonl)
-        return RG_OK;
-    if (x->a->common.json)
-        return RG_OK;
-    if (!x->o->jsonl) {
-        rg_buf b = RG_BUF_MAX(1 << 20);
-        cli_view_end(&x->a->view);
-        rg_buf_printf(&b, "%-20s %-16s %s\n", r->id, r->answer == NULL ? "(none)" : r->answer,
-                      r->correct < 0 ? ""
-                      : r->correct   ? "right"
-                                     : "wrong");
-        return cli_print(&b, e);
-    }
-    return print_record(x->a, x->o, r, e);
+    if (x->o->jsonl)
+        RG_TRY(print_record(x->a, x->o, r, e));
+    else if (x->f == NULL && !x->a->common.json)
+        RG_TRY(print_line(x->a, r, e));
+    x->nobody_reads = x->f == NULL && ferror(stdout);
+    return x->nobody_reads ? RG_ECANCEL : RG_OK;
 }
 
 static rg_status pick(const rg_problem ***out, size_t *n, const rg_problems *all, const rg_outfile *f,
@@ -244,7 +255,7 @@ static rg_status pick(const rg_problem ***out, size_t *n, const rg_problems *all
     if (*out == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu problems", rg_problems_n(all));
     for (size_t i = 0; i < rg_problems_n(all); i++)
-        if (f == NULL || !rg_outfile_has(f, rg_problems_at(all, i)->id))
+        if (f == NULL || !rg_outfile_has(f, rg_problems_at(all, i)))
             (*out)[(*n)++] = rg_problems_at(all, i);
     return RG_OK;
 }
@@ -260,51 +271,89 @@ static rg_status print_summary(const cli_args *a, const opts *o, const rg_summar
     return cli_print(&b, e);
 }
 
+/* Those that stand in the file already count in the summary. */
+static void add_done(const filing *fl, rg_summary *sum, const rg_problems *all, size_t todo,
+                     const rg_call *call)
+{
+    const size_t n = rg_problems_n(all);
+    if (fl->f == NULL || todo == n)
+        return;
+    rg_call_log(call, RG_INFO, "solve", "%zu of %zu problems stand in %s already", n - todo, n,
+                fl->o->output);
+    for (size_t i = 0; i < n; i++)
+        rg_outfile_add_to(fl->f, rg_problems_at(all, i), sum);
+}
+
 static rg_status solve_file(cli_args *a, const opts *o, rg_engine *x, const rg_solve_opt *so,
-                            const rg_call *call, live *v, size_t *failed, rg_err *e)
+                            const rg_call *call, live *v, const rg_problems *all, size_t *failed, rg_err *e)
 {
     char config[17];
-    rg_problems *all = NULL;
     const rg_problem **todo = NULL;
-    filing fl = { a, o, v, NULL };
+    filing fl = { .a = a, .o = o, .v = v };
     rg_summary sum = { 0 };
     rg_status s = RG_OK;
-    size_t n, end = o->end < 0 ? SIZE_MAX : (size_t)o->end;
-    if (o->limit >= 0)
-        end = RG_MIN(end, (size_t)o->start + (size_t)o->limit);
-    RG_TRY(rg_problems_read(&all, o->problems, o->fields, (size_t)o->start, end, e));
-    RG_GO(s, done, rg_solve_config(config, rg_engine_lm(x), so, e));
-    if (o->output != NULL)
+    size_t n = 0;
+    if (o->output != NULL) {
+        RG_GO(s, done, rg_solve_config(config, rg_engine_lm(x), so, e));
         RG_GO(s, done, rg_outfile_open(&fl.f, o->output, config, e));
-    RG_GO(s, done, pick(&todo, &n, all, fl.f, e));
-    if (fl.f != NULL && rg_outfile_n(fl.f) > 0) {
-        rg_call_log(call, RG_INFO, "solve", "%zu of %zu problems stand in %s already", rg_problems_n(all) - n,
-                    rg_problems_n(all), o->output);
-        rg_outfile_add_to(fl.f, &sum);
     }
+    RG_GO(s, done, pick(&todo, &n, all, fl.f, e));
+    add_done(&fl, &sum, all, n, call);
     v->total = n;
     s = rg_solve_many(&sum, rg_engine_lm(x), todo, n, so, (size_t)o->together, on_record, &fl, call, e);
     cli_view_end(&a->view);
     rg_summary_finish(&sum);
     *failed = sum.failed;
+    if (fl.nobody_reads) {
+        s = RG_OK;
+        goto done;
+    }
     rg_err print_err = RG_ERR_INIT;
     const rg_status printed = print_summary(a, o, &sum, s == RG_OK ? e : &print_err);
     s = s != RG_OK ? s : printed;
 done:
     rg_outfile_close(fl.f);
     rg_free(todo);
-    rg_problems_free(all);
     return s;
 }
 
 /* ---- the verb ---- */
 
-static bool wants_help(int argc, char **argv)
+/* What can be said before a model is loaded. */
+static rg_status check(const opts *o, rg_err *e)
 {
-    for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return true;
-    return false;
+    if (o->output != NULL && o->problems == NULL)
+        RG_FAIL(e, RG_EARG, "-o goes with --problems; one record goes to stdout with --json");
+    if (o->output != NULL && strcmp(o->output, "-") == 0)
+        RG_FAIL(e, RG_EARG, "-o wants a file; --jsonl puts the records on stdout");
+    if (o->problems != NULL && (o->prompt != NULL || o->file != NULL))
+        RG_FAIL(e, RG_EARG, "give one problem (-p, -f) or a file of them (--problems), not both");
+    if (o->problems == NULL && o->score == RG_SCORE_ORACLE && o->gold == NULL)
+        RG_FAIL(e, RG_EARG, "--score oracle needs the right answer: give it with --gold");
+    if (strcmp(o->style, "auto") != 0 && rg_policy_prompt_find(o->style) == NULL)
+        RG_FAIL(e, RG_EARG, "--prompt-style %s is not one of auto, default, llama3, r1, none", o->style);
+    return RG_OK;
+}
+
+/* The problem, or the file of them. */
+static rg_status read_input(char **text, rg_problems **all, const cli_args *a, const opts *o, rg_err *e)
+{
+    size_t n = 0, end = o->end < 0 ? SIZE_MAX : (size_t)o->end;
+    if (o->problems != NULL) {
+        if (o->limit >= 0)
+            end = RG_MIN(end, (size_t)o->start + (size_t)o->limit);
+        RG_TRY(cli_want_pos(a, 0, 0, "no problem beside --problems", e));
+        RG_TRY(rg_problems_read(all, o->problems, o->fields, (size_t)o->start, end, e));
+        if (rg_problems_n(*all) == 0)
+            RG_FAIL(e, RG_EARG, "%s has no record from --start %lld on", o->problems, (long long)o->start);
+        return RG_OK;
+    }
+    RG_TRY(cli_text(text, &n, a, o->prompt, o->file, e));
+    if (memchr(*text, '\0', n) != NULL)
+        RG_FAIL(e, RG_EFORMAT, "the problem holds a zero byte: it is not text");
+    if (rg_str_trim(rg_str_n(*text, n)).n == 0)
+        RG_FAIL(e, RG_EARG, "the problem is empty: there is nothing to solve");
+    return RG_OK;
 }
 
 static rg_status solve(cli_args *a, const opts *o, const cli_model *m, const cli_sampling *sm, live *v,
@@ -314,19 +363,18 @@ static rg_status solve(cli_args *a, const opts *o, const cli_model *m, const cli
     rg_sampling sampling;
     rg_bias *bias = NULL;
     rg_solve_opt so;
+    rg_problems *all = NULL;
     char *text = NULL, what[128];
-    size_t n = 0;
     rg_status s = RG_OK;
     const uint64_t seed = cli_seed(sm);
     rg_call call = cli_call(a);
+    RG_GO(s, done, check(o, e));
     RG_GO(s, done, cli_sampling_of(&sampling, &bias, sm, e));
     RG_GO(s, done, solve_opt(&so, o, sm, &sampling, m, seed, e));
-    if (o->problems == NULL)
-        RG_GO(s, done, cli_text(&text, &n, a, o->prompt, o->file, e));
-    if (text != NULL && memchr(text, '\0', n) != NULL)
-        RG_FAIL_GO(s, done, e, RG_EFORMAT, "the problem holds a zero byte: it is not text");
+    RG_GO(s, done, read_input(&text, &all, a, o, e));
     RG_GO(s, done, cli_engine(&x, m, &call, e));
-    snprintf(what, sizeof what, "%s, N = %zu", so.method->name, so.method->only_one ? 1 : so.N);
+    v->total = so.method->only_one ? 1 : so.N;
+    snprintf(what, sizeof what, "%s, N = %zu", so.method->name, v->total);
     cli_view_end(&a->view);
     cli_first_line(a, x, seed, what);
     v->t0 = rg_now_ns();
@@ -334,13 +382,22 @@ static rg_status solve(cli_args *a, const opts *o, const cli_model *m, const cli
     call.sink_arg = v;
     if (o->max_time > 0)
         call.deadline_ns = rg_now_ns() + (int64_t)(o->max_time * 1e9);
-    s = o->problems != NULL ? solve_file(a, o, x, &so, &call, v, failed, e)
-                            : solve_one(a, o, x, &so, &call, text, e);
+    s = all != NULL ? solve_file(a, o, x, &so, &call, v, all, failed, e)
+                    : solve_one(a, o, x, &so, &call, text, e);
 done:
     rg_free(text);
+    rg_problems_free(all);
     rg_free(bias);
     rg_engine_close(x);
     return s;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
 }
 
 static int run(const rg_cmd *cmd, int argc, char **argv)
@@ -354,12 +411,12 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     cli_args a;
     rg_err e = RG_ERR_INIT;
     size_t failed = 0;
-    if (wants_help(argc, argv))
-        help_methods();
     const int code = cli_open(&a, cmd, groups, RG_COUNT(groups), argc, argv);
+    if (code == 0 && wants_help(argc, argv))
+        help_methods();
     if (code >= 0)
         return code;
-    live v = { .a = &a, .many = o.problems != NULL, .total = (size_t)o.n, .busy = ATOMIC_FLAG_INIT };
+    live v = { .a = &a, .many = o.problems != NULL, .busy = ATOMIC_FLAG_INIT };
     const rg_status s = solve(&a, &o, &m, &sm, &v, &failed, &e);
     const int rc = cli_close(&a, s, &e);
     return rc == 0 && failed > 0 ? 7 : rc;

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,13 +140,20 @@ static int dispatch(int argc, char **argv)
     return cmd ? cmd->run(cmd, argc - 1, argv + 1) : unknown_verb(argv[0]);
 }
 
+/* Asked of the pipe itself: the errno of the write that failed is long gone. */
+static bool reader_left(void)
+{
+    struct pollfd p = { .fd = STDOUT_FILENO };
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 /* A reader that went away is no error; a disk that is full is one. */
 static int flush_output(int code)
 {
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    if (errno == EPIPE || code != 0)
+    if (errno == EPIPE || code != 0 || reader_left())
         return code;
     cli_error(NULL, "cannot write the result: %s", strerror(errno ? errno : EIO));
     return errno == ENOSPC ? 4 : 1;

@@ -27,6 +27,8 @@ static void erase(cli_view *v)
 
 static void put_safe(rg_str s)
 {
+    if (s.n == 0)
+        return;
     rg_buf b = RG_BUF_MAX(1 << 16);
     rg_buf_terminal_safe(&b, s);
     fputs(b.p && !b.failed ? b.p : "...", stderr);
@@ -55,14 +57,8 @@ static void put_amount(double x)
         fprintf(stderr, "%.0f", x);
 }
 
-static void draw_progress(cli_view *v, const rg_event *ev)
+static void put_numbers(const rg_event *ev)
 {
-    const int64_t now = rg_now_ns();
-    const bool last = ev->total > 0 && ev->value >= ev->total;
-    if (!v->live || (v->drawn_ns != 0 && !last && now - v->drawn_ns < REDRAW_MS * 1000000ll))
-        return;
-    erase(v);
-    fprintf(stderr, "rung %s: ", v->verb);
     put_safe(ev->subject.n > 40 ? rg_str_n(ev->subject.p + ev->subject.n - 40, 40) : ev->subject);
     fputs(ev->subject.n > 0 ? " " : "", stderr);
     put_amount(ev->value);
@@ -71,6 +67,20 @@ static void draw_progress(cli_view *v, const rg_event *ev)
         put_amount(ev->total);
         fprintf(stderr, " (%.0f %%)", 100 * ev->value / ev->total);
     }
+}
+
+static void draw_progress(cli_view *v, const rg_event *ev)
+{
+    const int64_t now = rg_now_ns();
+    const bool last = ev->total > 0 && ev->value >= ev->total;
+    if (!v->live || (v->drawn_ns != 0 && !last && now - v->drawn_ns < REDRAW_MS * 1000000ll))
+        return;
+    erase(v);
+    fprintf(stderr, "rung %s: ", v->verb);
+    if (ev->text.n > 0)
+        put_safe(ev->text);
+    else
+        put_numbers(ev);
     fflush(stderr);
     v->drawn_ns = now;
 }

@@ -21,12 +21,18 @@ static double confidence(const rg_node *v)
     return v->tokens == 0 ? NAN : exp(v->logp / (double)v->tokens);
 }
 
+/* A search that was cut short votes with what it has: its partial record is worth reading. */
+static rg_status then_vote(rg_search *s, rg_status so_far, vote_by by, weight_fn weight, rg_err *e)
+{
+    const rg_status voted = rg__vote(s, by, weight, so_far == RG_OK ? e : NULL);
+    return so_far == RG_OK ? voted : so_far;
+}
+
 /* ---- greedy ---- */
 
 static rg_status greedy_run(rg_search *s, rg_err *e)
 {
-    RG_TRY(rg__sample_answers(s, 1, true, NULL, e));
-    return rg__vote(s, BY_SUM, one, e);
+    return then_vote(s, rg__sample_answers(s, 1, true, NULL, e), BY_SUM, one, e);
 }
 
 const rg_strategy rg__greedy = {
@@ -41,8 +47,7 @@ const rg_strategy rg__greedy = {
 
 static rg_status majority_run(rg_search *s, rg_err *e)
 {
-    RG_TRY(rg__sample_answers(s, s->o.N, false, NULL, e));
-    return rg__vote(s, BY_SUM, one, e);
+    return then_vote(s, rg__sample_answers(s, s->o.N, false, NULL, e), BY_SUM, one, e);
 }
 
 const rg_strategy rg__majority = {
@@ -56,9 +61,9 @@ const rg_strategy rg__majority = {
 
 static rg_status best_run(rg_search *s, rg_err *e)
 {
-    RG_TRY(rg__sample_answers(s, s->o.N, false, NULL, e));
-    RG_TRY(rg__score_all(s, e));
-    return rg__vote(s, BY_MAX, score_of, e);
+    const rg_status sampled = rg__sample_answers(s, s->o.N, false, NULL, e);
+    const rg_status scored = rg__score_all(s, sampled == RG_OK ? e : NULL);
+    return then_vote(s, sampled == RG_OK ? scored : sampled, BY_MAX, score_of, e);
 }
 
 const rg_strategy rg__best_of_n = {
@@ -73,8 +78,7 @@ const rg_strategy rg__best_of_n = {
 
 static rg_status confidence_run(rg_search *s, rg_err *e)
 {
-    RG_TRY(rg__sample_answers(s, s->o.N, false, NULL, e));
-    return rg__vote(s, BY_SUM, confidence, e);
+    return then_vote(s, rg__sample_answers(s, s->o.N, false, NULL, e), BY_SUM, confidence, e);
 }
 
 const rg_strategy rg__confidence = {
@@ -108,8 +112,7 @@ static const char *decided(const rg_search *s)
 
 static rg_status adaptive_run(rg_search *s, rg_err *e)
 {
-    RG_TRY(rg__sample_answers(s, s->o.N, false, decided, e));
-    return rg__vote(s, BY_SUM, one, e);
+    return then_vote(s, rg__sample_answers(s, s->o.N, false, decided, e), BY_SUM, one, e);
 }
 
 const rg_strategy rg__adaptive = {

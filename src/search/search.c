@@ -78,7 +78,7 @@ static rg_go take(void *arg, size_t job, const rg_child *c)
     if (k->over || c->finish == RG_F_CANCELLED) {
         t->overshoot_tokens += c->tokens;
         t->overshoot_flops += c->flops;
-        return RG_ENOUGH;
+        return k->over ? RG_ENOUGH : RG_GO_ON; /* cancelled from outside: others may have finished */
     }
     const rg_node v = { .parent = 0,
                         .depth = 1,

@@ -29,6 +29,11 @@ static void sort_votes(rg_tree *t)
     }
 }
 
+static bool better(const rg_node *a, const rg_node *b)
+{
+    return a->score > b->score || (isnan(b->score) && !isnan(a->score));
+}
+
 /* Among the winners' nodes the best scored one speaks for them; without scores the first. */
 static size_t speaker(const rg_tree *t)
 {
@@ -37,7 +42,7 @@ static size_t speaker(const rg_tree *t)
         const rg_node *v = &t->node[i];
         if (v->answer_class != t->answer_class || !v->terminal)
             continue;
-        if (best == RG_NO_NODE || v->score > t->node[best].score)
+        if (best == RG_NO_NODE || better(v, &t->node[best]))
             best = i;
     }
     return best;

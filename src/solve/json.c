@@ -50,6 +50,12 @@ void rg__json_int(rg_buf *b, const char *name, long long v)
     rg_buf_printf(b, "%lld", v);
 }
 
+void rg__json_u64(rg_buf *b, const char *name, uint64_t v)
+{
+    name_of(b, name);
+    rg_buf_printf(b, "%llu", (unsigned long long)v);
+}
+
 void rg__json_bool(rg_buf *b, const char *name, int v)
 {
     name_of(b, name);

@@ -1,5 +1,6 @@
 /* record.c - a record as JSON (docs/formats/records.md). */
 #include <math.h>
+#include <stdio.h>
 
 #include "solve_int.h"
 
@@ -27,11 +28,7 @@ void rg__settings_json(rg_buf *b, const rg_solve_opt *o)
     rg__json_open(b, "logit_bias", '{');
     for (size_t i = 0; i < s->n_bias; i++) {
         char id[16];
-        rg_buf name = RG_BUF_MAX(16);
-        rg_buf_printf(&name, "%d", s->bias[i].id);
-        for (size_t j = 0; j <= name.n && j < sizeof id; j++)
-            id[j] = name.p == NULL ? '\0' : name.p[j];
-        rg_buf_free(&name);
+        snprintf(id, sizeof id, "%d", s->bias[i].id);
         rg__json_num(b, id, (double)s->bias[i].add);
     }
     rg_buf_putc(b, '}');
@@ -44,9 +41,7 @@ void rg__settings_json(rg_buf *b, const rg_solve_opt *o)
     rg__json_bool(b, "last_number", o->last_number);
     rg__json_bool(b, "exact", o->exact);
     rg_buf_putc(b, '}');
-    rg__json_open(b, "seed", ' ');
-    b->n--;
-    rg_buf_printf(b, "%llu", (unsigned long long)o->seed);
+    rg__json_u64(b, "seed", o->seed);
 }
 
 static void candidates(rg_buf *b, const rg_record *r)

@@ -24,8 +24,14 @@ typedef struct crew {
     rg_summary sum;
 } crew;
 
-/* Lock held.  A failed problem is reported and the others go on; out of memory, a full disk or
- * a cancelled call end the run. */
+/* Would the next problem fail in the same way? */
+static bool ends_all(const crew *c, rg_status s)
+{
+    return s == RG_ECANCEL || s == RG_ENOMEM || (s == RG_ELIMIT && rg_call_check(c->outer, NULL) != RG_OK);
+}
+
+/* Lock held.  A failed problem is reported and the others go on; out of memory, out of time, a
+ * full disk or a cancelled call end the run. */
 static void file_result(crew *c, const rg_problem *p, const rg_record *r, rg_status s, const rg_err *e)
 {
     c->done++;
@@ -36,8 +42,7 @@ static void file_result(crew *c, const rg_problem *p, const rg_record *r, rg_sta
             c->status = filed;
             atomic_store(&c->stop, true);
         }
-    } else if (s == RG_ECANCEL || s == RG_ENOMEM ||
-               (s == RG_ELIMIT && c->outer != NULL && c->outer->deadline_ns)) {
+    } else if (ends_all(c, s)) {
         if (c->status == RG_OK) {
             c->status = s;
             c->err = *e;

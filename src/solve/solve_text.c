@@ -58,22 +58,6 @@ static rg_status record_new(rg_record **out, rg_lm *lm, const rg_problem *p, con
     return RG_OK;
 }
 
-/* ---- configuration hash ---- */
-
-rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, rg_err *e)
-{
-    char sha[65];
-    RG_TRY(rg_bundle_hash(sha, rg_lm_bundle(lm), e));
-    rg_buf b = RG_BUF_MAX(1 << 22);
-    rg_buf_printf(&b, "schema 1|%s|%d|", sha, o->exact);
-    rg__settings_json(&b, o);
-    const rg_status s = rg_buf_check(&b, "the settings", e);
-    if (s == RG_OK)
-        snprintf(out, 17, "%016llx", (unsigned long long)rg_hash64(b.p, b.n, 0));
-    rg_buf_free(&b);
-    return s;
-}
-
 /* ---- the prompt ---- */
 
 static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem *p, const rg_solve_opt *o,
@@ -81,7 +65,7 @@ static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem 
 {
     const bool is_auto = o->prompt_style == NULL || strcmp(o->prompt_style, "auto") == 0;
     const rg_policy_prompt *style =
-        is_auto ? rg_policy_prompt_for_model(rg_bundle_name(b)) : rg_policy_prompt_find(o->prompt_style);
+        is_auto ? rg_policy_prompt_for_model(rg_bundle_title(b)) : rg_policy_prompt_find(o->prompt_style);
     *out = NULL;
     if (style == NULL)
         RG_FAIL(e, RG_EARG, "prompt style %s is not one of auto, default, llama3, r1, none", o->prompt_style);
@@ -104,19 +88,49 @@ static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem 
     return RG_OK;
 }
 
+static rg_status prompt_ids(rg_ids *ids, const rg_lm *lm, const rg_problem *p, const rg_solve_opt *o,
+                            int64_t now_unix, rg_err *e)
+{
+    json_t *messages;
+    RG_TRY(messages_of(&messages, rg_lm_bundle(lm), p, o, e));
+    const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = now_unix };
+    const rg_status s = rg_chat_ids(ids, rg_lm_bundle(lm), messages, &co, e);
+    json_decref(messages);
+    return s;
+}
+
 static rg_status prompt_node(rg_lm_node **out, rg_lm *lm, const rg_problem *p, const rg_solve_opt *o,
                              rg_err *e)
 {
-    json_t *messages;
     rg_ids ids = { 0 };
     *out = NULL;
-    RG_TRY(messages_of(&messages, rg_lm_bundle(lm), p, o, e));
-    const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = o->now_unix };
-    rg_status s = rg_chat_ids(&ids, rg_lm_bundle(lm), messages, &co, e);
-    json_decref(messages);
+    rg_status s = prompt_ids(&ids, lm, p, o, o->now_unix, e);
     if (s == RG_OK)
         s = rg_lm_node_for(out, lm, NULL, ids.id, ids.n, e);
     rg_ids_free(&ids);
+    return s;
+}
+
+/* ---- configuration hash ---- */
+
+/* The clock stands still here: the hash of a config is the same tomorrow. */
+rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, rg_err *e)
+{
+    static const rg_problem probe = { .id = "probe", .text = "1 + 1" };
+    char sha[65];
+    rg_ids ids = { 0 };
+    rg_buf b = RG_BUF_MAX(1 << 22);
+    rg_status s;
+    RG_GO(s, done, rg_bundle_hash(sha, rg_lm_bundle(lm), e));
+    RG_GO(s, done, prompt_ids(&ids, lm, &probe, o, 0, e));
+    rg_buf_printf(&b, "schema 1|%s|%zu|%016llx|", sha, rg_lm_ctx(lm),
+                  (unsigned long long)rg_hash64(ids.id, ids.n * sizeof *ids.id, 0));
+    rg__settings_json(&b, o);
+    RG_GO(s, done, rg_buf_check(&b, "the settings", e));
+    snprintf(out, 17, "%016llx", (unsigned long long)rg_hash64(b.p, b.n, 0));
+done:
+    rg_ids_free(&ids);
+    rg_buf_free(&b);
     return s;
 }
 
@@ -283,8 +297,10 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
     rg_lm_node *root = NULL;
     rg_status s = RG_OK;
     *out = NULL;
+    if (rg_str_trim(rg_str_of(problem->text)).n == 0)
+        RG_FAIL(e, RG_EARG, "%s is empty: there is nothing to solve", problem->id);
     if (o->score == RG_SCORE_ORACLE && problem->gold == NULL)
-        RG_FAIL(e, RG_EARG, "problem %s has no reference answer: --score oracle needs one", problem->id);
+        RG_FAIL(e, RG_EARG, "%s has no right answer to go by: --score oracle needs one", problem->id);
     RG_GO(s, done, record_new(&r, lm, problem, o, e));
     RG_GO(s, done, prompt_node(&root, lm, problem, o, e));
     r->prompt_tokens = rg_lm_node_len(root);

@@ -1,7 +1,25 @@
 /* summary.c - the last line of a run over many problems. */
+#include <math.h>
+
 #include "rung/stats/interval.h"
 
 #include "solve_int.h"
+
+void rg__summary_join(rg_summary *s, const rg_summary *a)
+{
+    s->n += a->n;
+    s->graded += a->graded;
+    s->correct += a->correct;
+    s->majority += a->majority;
+    s->any += a->any;
+    s->failed += a->failed;
+    s->pass_1 += a->pass_1;
+    s->tokens += a->tokens;
+    s->flops += a->flops;
+    s->wall_s += a->wall_s;
+    s->prompt += a->prompt;
+    s->prompt_computed += a->prompt_computed;
+}
 
 void rg__summary_add(rg_summary *s, const rg_record *r)
 {
@@ -22,10 +40,11 @@ void rg__summary_add(rg_summary *s, const rg_record *r)
     s->pass_1 += r->n == 0 ? 0 : (double)right / (double)r->n;
 }
 
+/* Twelve digits: the order in which shares were added, which differs from run to run, drops out. */
 void rg_summary_finish(rg_summary *s)
 {
     if (s->graded > 0)
-        s->pass_1 /= (double)s->graded;
+        s->pass_1 = round(s->pass_1 / (double)s->graded * 1e12) / 1e12;
 }
 
 static void interval(rg_buf *b, const char *name, double successes, size_t n)
