@@ -10,12 +10,16 @@ enum { TEXT_MAX = 1 << 28 };
 static void put(rg_buf *b, bool json, const rg_kl *kl)
 {
     if (json)
-        rg_buf_printf(b, ",\"kl\":{\"mean\":%.9g,\"max\":%.9g,\"same_top\":%.9g,\"tokens\":%zu,\"ppl_exact\":%.9g,"
-                      "\"ppl_fast\":%.9g}", kl->mean, kl->max, kl->same_top, kl->p.tokens, kl->p.ppl, kl->q.ppl);
+        rg_buf_printf(
+            b,
+            ",\"kl\":{\"mean\":%.9g,\"max\":%.9g,\"same_top\":%.9g,\"tokens\":%zu,\"ppl_exact\":%.9g,"
+            "\"ppl_fast\":%.9g}",
+            kl->mean, kl->max, kl->same_top, kl->p.tokens, kl->p.ppl, kl->q.ppl);
     else
-        rg_buf_printf(b, "KL of the fast path from the exact one: mean %.6f, largest %.4f nats over %zu tokens\n"
-                      "likeliest token the same at %.2f %%; perplexity %.4f exact, %.4f fast (%+.3f %%)\n", kl->mean,
-                      kl->max, kl->p.tokens, 100 * kl->same_top, kl->p.ppl, kl->q.ppl,
+        rg_buf_printf(b,
+                      "KL of the fast path from the exact one: mean %.6f, largest %.4f nats over %zu tokens\n"
+                      "likeliest token the same at %.2f %%; perplexity %.4f exact, %.4f fast (%+.3f %%)\n",
+                      kl->mean, kl->max, kl->p.tokens, 100 * kl->same_top, kl->p.ppl, kl->q.ppl,
                       100 * (kl->q.ppl / kl->p.ppl - 1));
 }
 
@@ -28,13 +32,15 @@ static rg_status measure(rg_kl *kl, rg_engine *x, const rg_lm_opt *fast_opt, rg_
     if (s == RG_OK)
         s = rg_tokenize(rg_bundle_tokenizer(rg_engine_bundle(x)), text, RG_SPECIAL_NONE, &ids, e);
     if (s == RG_OK)
-        s = rg_kl_divergence(kl, rg_engine_lm(x), fast, ids.id, ids.n, (size_t)o->ctx, (size_t)o->chunks, call, e);
+        s = rg_kl_divergence(kl, rg_engine_lm(x), fast, ids.id, ids.n, (size_t)o->ctx, (size_t)o->chunks,
+                             call, e);
     rg_ids_free(&ids);
     rg_lm_close(fast);
     return s;
 }
 
-rg_status cli_check_kl(rg_buf *out, bool json, const char *model, const cli_kl *o, const rg_call *call, rg_err *e)
+rg_status cli_check_kl(rg_buf *out, bool json, const char *model, const cli_kl *o, const rg_call *call,
+                       rg_err *e)
 {
     rg_engine *x = NULL;
     char *text = NULL;
@@ -44,8 +50,9 @@ rg_status cli_check_kl(rg_buf *out, bool json, const char *model, const cli_kl *
         RG_FAIL(e, RG_EARG, "--kl measures on a text: name one with -f FILE");
     RG_TRY(rg_read_all(&text, &n, o->file, TEXT_MAX, e));
     const size_t kv = (size_t)256 << 20;
-    rg_engine_opt eo = { .model = model, .cpu = o->cpu, .threads = (size_t)o->threads,
-                         .lm = { .exact = true, .kv_bytes = kv } };
+    rg_engine_opt eo = {
+        .model = model, .cpu = o->cpu, .threads = (size_t)o->threads, .lm = { .exact = true, .kv_bytes = kv }
+    };
     rg_status s = rg_engine_open(&x, &eo, call, e);
     if (s == RG_OK) {
         eo.lm.exact = false;

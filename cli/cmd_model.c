@@ -251,7 +251,8 @@ static const rg_opt check_table[] = {
       "look at every weight for NaN and infinity" },
     { "kl", NULL, RG_OPT_FLAG, offsetof(check_opts, kl), NULL, 0, 0, NULL, NULL,
       "mean KL divergence of the fast path from the exact one, on the text of -f" },
-    { "file", "f", RG_OPT_STR, offsetof(check_opts, measure.file), NULL, 0, 0, NULL, "PATH", "text for --kl" },
+    { "file", "f", RG_OPT_STR, offsetof(check_opts, measure.file), NULL, 0, 0, NULL, "PATH",
+      "text for --kl" },
     { "chunks", NULL, RG_OPT_INT, offsetof(check_opts, measure.chunks), "8", 1, 1 << 20, NULL, "N",
       "chunks of --ctx-size tokens for --kl" },
     { "ctx-size", "c", RG_OPT_INT, offsetof(check_opts, measure.ctx), "512", 8, 1 << 20, NULL, "N",
@@ -339,8 +340,8 @@ static const sub subs[] = {
     { "info", run_info, { "model info", "say what a model file is", "[--json] [NAME|FILE]", NULL } },
     { "check",
       run_check,
-      { "model check", "check a model file's hash, header and weights", "[--check-tensors] [--kl -f TEXT] NAME|FILE",
-        NULL } },
+      { "model check", "check a model file's hash, header and weights",
+        "[--check-tensors] [--kl -f TEXT] NAME|FILE", NULL } },
 };
 
 static int run(const rg_cmd *cmd, int argc, char **argv)

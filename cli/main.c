@@ -38,6 +38,7 @@ static void catch_signals(void)
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL); /* a full quota is an error like any other */
 }
 
 static const rg_cmd *find_cmd(const char *name)

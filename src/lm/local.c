@@ -285,6 +285,8 @@ static rg_status check_gen(const rg_lm *lm, const rg_gen *g, rg_err *e)
         RG_FAIL(e, RG_ELIMIT,
                 "a prompt of %zu tokens leaves no room in a context of %zu: shorten it or raise -c",
                 g->from->len, lm->opt.ctx);
+    for (size_t i = 0; i < g->sampling->n_bias; i++)
+        RG_TRY(check_ids(lm, &g->sampling->bias[i].id, 1, e));
     return check_ids(lm, g->named, g->n_named, e);
 }
 

@@ -50,8 +50,10 @@ rg_status rg_store_new(rg_store **out, const rg_page_shape *shape, size_t max_by
     if (s->max < 2) {
         const size_t page_bytes = s->page_bytes;
         rg_free(s);
-        RG_FAIL(e, RG_ELIMIT, "%zu MiB of memory for attention state hold fewer than two pages of %zu KiB",
-                max_bytes >> 20, page_bytes >> 10);
+        RG_FAIL(
+            e, RG_ELIMIT,
+            "%zu MiB of memory for attention state hold fewer than two pages of %zu KiB: raise --kv-memory",
+            max_bytes >> 20, page_bytes >> 10);
     }
     *out = s;
     return RG_OK;

@@ -155,5 +155,8 @@ rg_status rg_search_run(rg_tree *t, const rg_strategy *strategy, const rg_search
                            .score = NAN,
                            .reason = "root" };
     RG_TRY(push(t, root, e));
-    return strategy->run(&s, e);
+    const rg_status ran = strategy->run(&s, e);
+    if (ran != RG_OK)
+        t->stop = ran == RG_ECANCEL ? "interrupted" : ran == RG_ELIMIT ? "out of time or room" : "failed";
+    return ran;
 }

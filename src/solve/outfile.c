@@ -93,7 +93,6 @@ static rg_summary part_of(const json_t *o)
     rg_summary s = { .n = 1,
                      .tokens = number(o, "cost", "policy_gen"),
                      .flops = number(o, "cost", "flops_policy"),
-                     .wall_s = number(o, "timing", "wall_s"),
                      .prompt = number(o, "cost", "policy_prompt"),
                      .prompt_computed = number(o, "computed", "prompt") };
     if (!json_is_boolean(correct))

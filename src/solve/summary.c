@@ -17,6 +17,7 @@ void rg__summary_join(rg_summary *s, const rg_summary *a)
     s->tokens += a->tokens;
     s->flops += a->flops;
     s->wall_s += a->wall_s;
+    s->fresh_tokens += a->fresh_tokens;
     s->prompt += a->prompt;
     s->prompt_computed += a->prompt_computed;
 }
@@ -28,6 +29,7 @@ void rg__summary_add(rg_summary *s, const rg_record *r)
         right += r->candidate[i].correct == 1;
     s->n++;
     s->tokens += (double)r->run.gen_tokens;
+    s->fresh_tokens += (double)(r->run.gen_tokens + r->run.tree.overshoot_tokens);
     s->flops += r->run.gen_flops + r->prompt_flops;
     s->prompt += (double)(r->run.tree.used * r->prompt_tokens);
     s->prompt_computed += (double)r->prompt_tokens;
@@ -86,7 +88,7 @@ void rg_summary_json(rg_buf *b, const rg_summary *s)
     rg__json_num(b, "tokens", s->tokens);
     rg__json_num(b, "flops", s->flops);
     rg__json_num(b, "wall_s", s->wall_s);
-    rg__json_num(b, "tokens_per_s", s->wall_s > 0 ? s->tokens / s->wall_s : 0);
+    rg__json_num(b, "tokens_per_s", s->wall_s > 0 ? s->fresh_tokens / s->wall_s : 0);
     rg__json_num(b, "occupancy", s->occupancy);
     rg__json_num(b, "cached_prompt", s->prompt > 0 ? 1 - s->prompt_computed / s->prompt : 0);
     rg_buf_putc(b, '}');
@@ -114,6 +116,6 @@ void rg_summary_text(rg_buf *b, const rg_summary *s)
     rg_buf_printf(b,
                   "cost      %.0f tokens generated, %.3g FLOP, %.1f s (%.0f tokens/s), slots %.0f %% busy, "
                   "%.0f %% of the prompt tokens reused\n",
-                  s->tokens, s->flops, s->wall_s, s->wall_s > 0 ? s->tokens / s->wall_s : 0,
+                  s->tokens, s->flops, s->wall_s, s->wall_s > 0 ? s->fresh_tokens / s->wall_s : 0,
                   100 * s->occupancy, s->prompt > 0 ? 100 * (1 - s->prompt_computed / s->prompt) : 0);
 }

@@ -101,7 +101,8 @@ void rg_record_tree(rg_buf *b, const rg_record *r, size_t width, bool color);
 typedef struct rg_summary {
     size_t n, graded, correct, majority, any, failed;
     double pass_1;              /* mean share of right candidates; a sum while it is collected */
-    double tokens, flops, wall_s;
+    double tokens, flops;
+    double wall_s, fresh_tokens;    /* of this process: what an earlier one did took no time here */
     double occupancy;           /* mean share of slots that decode */
     double prompt, prompt_computed;     /* prompt tokens needed, and computed */
 } rg_summary;
