@@ -51,7 +51,7 @@ void rg_summary_finish(rg_summary *s)
 
 static void interval(rg_buf *b, const char *name, double successes, size_t n)
 {
-    const rg_interval i = rg_wilson((size_t)(successes + 0.5), n, RG_Z95);
+    const rg_interval i = rg_wilson(successes, n, RG_Z95);
     rg__json_open(b, name, '[');
     rg__json_num(b, NULL, i.low);
     rg__json_num(b, NULL, i.high);
@@ -96,7 +96,7 @@ void rg_summary_json(rg_buf *b, const rg_summary *s)
 
 static void line(rg_buf *b, const char *name, double successes, size_t n)
 {
-    const rg_interval i = rg_wilson((size_t)(successes + 0.5), n, RG_Z95);
+    const rg_interval i = rg_wilson(successes, n, RG_Z95);
     rg_buf_printf(b, "%s %5.1f %%  (95 %%: %.1f to %.1f)\n", name, 100 * successes / (double)n, 100 * i.low,
                   100 * i.high);
 }

@@ -43,7 +43,7 @@ static inline said shell(const char *text)
 /* The program with these arguments. */
 static inline said program(const char *args)
 {
-    char text[4096];
+    char text[16384];
     snprintf(text, sizeof text, "'%s' %s", RUNG_BIN, args);
     return shell(text);
 }

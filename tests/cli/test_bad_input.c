@@ -202,7 +202,7 @@ TEST(too_little_memory_for_the_state)
     const char *model = test_model("smollm2-135m");
     if (model == NULL)
         skip();
-    char args[4096];
+    char args[8192];
     snprintf(args, sizeof args, "solve -q -m '%s' --kv-memory 1 -N 1 -n 1 x", model);
     const said s = program(args);
     CHECK(s.code == 4 && program_lines(s.err) == 1 && strstr(s.err, "1 MiB"));

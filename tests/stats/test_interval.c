@@ -24,7 +24,7 @@ TEST(wilson_bounds_solve_their_equation)
 {
     for (size_t n = 1; n <= 200; n++)
         for (size_t c = 1; c < n; c++) {
-            const rg_interval i = rg_wilson(c, n, RG_Z95);
+            const rg_interval i = rg_wilson((double)c, n, RG_Z95);
             const double p = (double)c / (double)n, bound[2] = { i.low, i.high };
             CHECK(i.low > 0 && i.low < p && p < i.high && i.high < 1);
             for (int k = 0; k < 2; k++) {

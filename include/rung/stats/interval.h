@@ -15,9 +15,9 @@ typedef struct rg_interval {
 } rg_interval;
 
 /* Wilson's score interval of c right out of n at z standard deviations (RG_Z95); always inside
- * [0, 1], never empty; n == 0 gives [0, 1].  c <= n.
+ * [0, 1], never empty; n == 0 gives [0, 1].  c <= n; a mean of shares gives a c that is not whole.
  * Source: Wilson, "Probable inference, the law of succession, ...", 1927. */
-rg_interval rg_wilson(size_t c, size_t n, double z);
+rg_interval rg_wilson(double c, size_t n, double z);
 
 /* Unbiased estimate of P(at least one of k samples is right) from n samples with c right:
  *
