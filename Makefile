@@ -40,7 +40,7 @@ bench: all
 
 bench-peers: all
 	@tools/need build peers
-	@tools/bench-peers $(BUILD)
+	@tools/bench-peers $(BUILD) $(MODELS) $(if $(WRITE),--write)
 
 experiments: all
 	@tools/models $(BUILD)

@@ -70,6 +70,9 @@ typedef struct cli_args {
 int cli_open(cli_args *a, const rg_cmd *cmd, const rg_opt_group *groups, size_t n_groups, int argc,
              char **argv);
 
+/* --help or -h stands among the flags. */
+bool cli_asks_for_help(int argc, char **argv);
+
 /* Releases a, prints e's sentence when s is a failure, returns the exit code of s. */
 int cli_close(cli_args *a, rg_status s, const rg_err *e);
 

@@ -392,14 +392,6 @@ done:
     return s;
 }
 
-static bool wants_help(int argc, char **argv)
-{
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-            return true;
-    return false;
-}
-
 static int run(const rg_cmd *cmd, int argc, char **argv)
 {
     opts o;
@@ -412,7 +404,7 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     rg_err e = RG_ERR_INIT;
     size_t failed = 0;
     const int code = cli_open(&a, cmd, groups, RG_COUNT(groups), argc, argv);
-    if (code == 0 && wants_help(argc, argv))
+    if (code == 0 && cli_asks_for_help(argc, argv))
         help_methods();
     if (code >= 0)
         return code;

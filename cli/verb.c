@@ -48,7 +48,7 @@ static int print_page(cli_args *a, rg_buf *page)
 }
 
 /* --help must work even beside arguments that are wrong. */
-static bool asks_for_help(int argc, char **argv)
+bool cli_asks_for_help(int argc, char **argv)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -68,7 +68,7 @@ int cli_open(cli_args *a, const rg_cmd *cmd, const rg_opt_group *groups, size_t 
         all[i] = groups[i];
     all[n] = (rg_opt_group){ "Common", common_opts, &a->common };
 
-    if (asks_for_help(argc, argv)) {
+    if (cli_asks_for_help(argc, argv)) {
         put_help(&page, cmd, all, n + 1);
         return print_page(a, &page);
     }

@@ -1,7 +1,7 @@
 /* json.c - members of JSON objects, in the order we write them: records must be equal to the byte. */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+
+#include "rung/base/opt.h"
 
 #include "solve_int.h"
 
@@ -27,20 +27,13 @@ void rg__json_str(rg_buf *b, const char *name, const char *text)
 
 void rg__json_num(rg_buf *b, const char *name, double v)
 {
-    char text[40];
+    char text[32];
     name_of(b, name);
     if (!isfinite(v)) {
         rg_buf_puts(b, "null");
         return;
     }
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (digits == 17 || strtod(text, NULL) == v)
-            break;
-    }
-    for (char *p = text; *p != '\0'; p++)
-        if (*p == ',')
-            *p = '.'; /* a locale with a decimal comma */
+    rg_format_f64(text, v);
     rg_buf_puts(b, text);
 }
 
