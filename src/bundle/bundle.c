@@ -215,6 +215,14 @@ rg_status rg_bundle_set_template(rg_bundle *b, rg_str source, rg_err *e)
     return RG_OK;
 }
 
+void rg_bundle_trim(const rg_bundle *b)
+{
+    const rg_gguf_tensor *t = rg_gguf_find(b->g, "token_embd.weight");
+    const rg_map *map = rg_gguf_map(b->g);
+    if (t != NULL && map != NULL && map->data != NULL)
+        rg_map_release(map, (size_t)t->offset, (size_t)t->bytes);
+}
+
 /* ---- identity ---- */
 
 /* The hash of half a gigabyte is kept beside the models: one small file per (device,

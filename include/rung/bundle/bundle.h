@@ -37,6 +37,10 @@ rg_status           rg_bundle_template(const rg_template **out, const rg_bundle 
 /* Uses this source instead of the file's (--template). */
 rg_status           rg_bundle_set_template(rg_bundle *b, rg_str source, rg_err *e);
 
+/* Lets go of the mapped pages that embedding look-ups brought in; they come back when needed.
+ * Without it the resident set creeps up to the whole matrix as a run meets its vocabulary. */
+void rg_bundle_trim(const rg_bundle *b);
+
 /* Hex SHA-256 of the file, from the cache where device, inode, size and time agree. */
 rg_status rg_bundle_hash(char out[65], const rg_bundle *b, rg_err *e);
 
