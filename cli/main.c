@@ -21,10 +21,15 @@ atomic_bool *cli_cancel(void)
     return &cancelled;
 }
 
+/* Tools like timeout(1) signal the process and its group: two signals in a moment are one. */
 static void on_signal(int sig)
 {
-    if (got_signal)
+    static volatile int64_t first_ns;
+    if (got_signal && rg_now_ns() - first_ns > 200000000)
         _exit(128 + sig);
+    if (got_signal)
+        return;
+    first_ns = rg_now_ns();
     got_signal = sig;
     atomic_store(&cancelled, true);
 }

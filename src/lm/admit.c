@@ -12,7 +12,7 @@
 
 #include "lm_int.h"
 
-static const int64_t STALL_NS = 5000000000;
+static const int64_t STALL_NS = 5000000000, SWEEP_NS = 10000000;
 
 static bool cancelled(const job *j)
 {
@@ -81,9 +81,12 @@ static void pop_queue(rg_lm *lm)
     lm->blocked_since = 0;
 }
 
-/* Cancelled jobs leave the queue wherever they stand. */
+/* Cancelled jobs leave the queue wherever they stand; a long queue is not walked every step. */
 static void sweep(rg_lm *lm)
 {
+    if (rg_now_ns() - lm->swept_ns < SWEEP_NS)
+        return;
+    lm->swept_ns = rg_now_ns();
     job *last = NULL;
     for (job **at = &lm->queue_head; *at != NULL;) {
         job *j = *at;

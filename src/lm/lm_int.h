@@ -107,6 +107,7 @@ struct rg_lm {
     job   *queue_head, *queue_tail;
     job   *active;                  /* in order of admission */
     size_t n_active, reserved;      /* pages promised to active jobs and to prompt nodes */
+    int64_t swept_ns;               /* when the queue was last searched for cancelled jobs */
     int64_t blocked_since;          /* when the head of the queue began to wait with nothing running */
 
     /* the step being run: planned under the lock, used by the scheduler's thread alone */
