@@ -8,7 +8,7 @@
 
 typedef struct said {
     int  code;          /* exit code; 128 + signal when it was killed */
-    char out[65536], err[65536];
+    char out[1 << 19], err[65536];
 } said;
 
 static inline void program_slurp(char *to, size_t size, const char *path)
@@ -24,7 +24,7 @@ static inline void program_slurp(char *to, size_t size, const char *path)
 static inline said shell(const char *text)
 {
     static said s;
-    char        dir[] = "/tmp/rung-test-cli-XXXXXX", command[8192], path[64];
+    char        dir[] = "/tmp/rung-test-cli-XXXXXX", command[20000], path[64];
     if (!mkdtemp(dir))
         fail_msg("no folder in /tmp");
     snprintf(command, sizeof command, "{ %s; } >%s/out 2>%s/err </dev/null", text, dir, dir);
