@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "rung/grade/grade.h"
+
 #include "solve_int.h"
 
 typedef struct crew {
@@ -75,6 +77,7 @@ static void *solve_main(void *arg)
         rg_record_free(r);
     }
     pthread_mutex_unlock(&c->lock);
+    rg_grade_thread_end(); /* exact arithmetic keeps caches per thread */
     return NULL;
 }
 
