@@ -84,7 +84,7 @@ typedef struct target {             /* where a span came from */
 
 typedef struct sampler_scratch sampler_scratch;
 
-enum { LOGIT_ROWS = 64, TRIM_ROWS = 64 };
+enum { LOGIT_ROWS = 64 };
 
 struct rg_lm {
     const rg_bundle    *b;
@@ -122,7 +122,6 @@ struct rg_lm {
     bool         bad[LOGIT_ROWS];   /* rows of it that are not finite */
     sampler_scratch *scratch;       /* one per thread */
 
-    size_t      looked_up;          /* embedding rows since the last trim */
     rg_lm_stats stats;
 };
 

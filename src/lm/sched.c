@@ -393,11 +393,8 @@ static void step(rg_lm *lm)
     rg_status s = scored > 0 && copy == NULL ? RG_ENOMEM : RG_OK;
     if (s == RG_OK && rows > 0)
         s = rg_runner_forward(lm->runner, lm->span, lm->n_span, &hidden, &e);
-    lm->looked_up += rows;
-    if (lm->looked_up >= TRIM_ROWS) {
-        rg_bundle_trim(lm->b);
-        lm->looked_up = 0;
-    }
+    if (rows > 0)
+        rg_bundle_trim(lm->b); /* a row may have brought in as much as a large page of the file */
     pthread_mutex_lock(&lm->lock);
     if (s != RG_OK) {
         fail_step(lm, s, &e);
