@@ -14,7 +14,7 @@
 
 /* ---- limits ---- */
 
-enum { READ_BYTES = 256 << 20, READ_PIECE = 1 << 20, PEAK_ROUNDS = 1000000, BEST_OF = 5 };
+enum { READ_BYTES = 256 << 20, READ_PIECE = 1 << 20, PEAK_ROUNDS = 1000000, BEST_OF = 15 };
 
 typedef struct peak_job {
     rg_isa isa;
