@@ -150,12 +150,11 @@ static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *
         for (const rg_strategy *const *s = rg_strategies(); *s != NULL && n < RG_COUNT(names); s++)
             names[n++] = (*s)->name;
         rg_nearest(&near, o->method, names, n);
-        const rg_status s =
-            rg_err_set(e, RG_EARG, __FILE__, __LINE__,
-                       "--method %s is not known; the nearest is %s, all are in 'rung help solve'", o->method,
-                       near.p == NULL ? "majority" : near.p);
+        (void)rg_err_set(e, RG_EARG, __FILE__, __LINE__,
+                         "--method %s is not known; the nearest is %s, all are in 'rung help solve'",
+                         o->method, near.p == NULL ? "majority" : near.p);
         rg_buf_free(&near);
-        return s;
+        return RG_EARG;
     }
     *so = (rg_solve_opt){ .method = method,
                           .N = (size_t)o->n,

@@ -27,8 +27,10 @@ void rg_err_prefix(rg_err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(context, sizeof context - 2, fmt, ap);
     va_end(ap);
-    strcat(context, ": ");
-    const size_t n = strlen(context), keep = strnlen(e->msg, sizeof e->msg - 1 - n);
+    size_t n = strlen(context);
+    context[n++] = ':';
+    context[n++] = ' ';
+    const size_t keep = strnlen(e->msg, sizeof e->msg - 1 - n);
     memmove(e->msg + n, e->msg, keep);
     memcpy(e->msg, context, n);
     e->msg[n + keep] = '\0';

@@ -151,7 +151,7 @@ static int by_text(const void *a, const void *b)
 static bool put_sorted(rg_buf *b, rg__elem x, canon *c)
 {
     rg__elem v[RG__ELEMS_MAX];
-    char *s[RG__ELEMS_MAX];
+    char *s[RG__ELEMS_MAX] = { 0 };
     const size_t n = rg__expand(v, x);
     size_t m = 0;
     bool ok = n != SIZE_MAX;

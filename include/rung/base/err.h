@@ -48,13 +48,19 @@ const char *rg_status_name(rg_status s);
 /* The program's exit code for a status (product conventions, section 1.4). */
 int rg_status_exit(rg_status s);
 
-#define RG_FAIL(e, code, ...) \
-    return rg_err_set((e), (code), __FILE__, __LINE__, __VA_ARGS__)
+/* The macros return the code itself, not what rg_err_set returned, so that an analyser sees
+ * that it is a failure. */
+#define RG_FAIL(e, code, ...)                                                \
+    do {                                                                     \
+        (void)rg_err_set((e), (code), __FILE__, __LINE__, __VA_ARGS__);      \
+        return (code);                                                       \
+    } while (0)
 
 /* Records a failure and jumps to the clean-up label with s set. */
 #define RG_FAIL_GO(s, label, e, code, ...)                                   \
     do {                                                                     \
-        (s) = rg_err_set((e), (code), __FILE__, __LINE__, __VA_ARGS__);      \
+        (void)rg_err_set((e), (code), __FILE__, __LINE__, __VA_ARGS__);      \
+        (s) = (code);                                                        \
         goto label;                                                          \
     } while (0)
 
