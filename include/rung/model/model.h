@@ -16,6 +16,8 @@
 #include "rung/tensor/ops.h"
 #include "rung/tensor/weights.h"
 
+typedef enum rg_mlp_act { RG_MLP_SILU, RG_MLP_GELU_TANH } rg_mlp_act;
+
 typedef struct rg_model_config {
     char   arch[32];            /* "llama", "qwen2" */
     size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx;
@@ -24,6 +26,16 @@ typedef struct rg_model_config {
     bool   rope_neox;           /* pairs (i, i + rope_dim/2), else (2i, 2i + 1) */
     double rope_base;
     double rope_factor;         /* positions are divided by it; 1 = none ("linear" scaling) */
+    double rope_base_local;     /* of layers with a window; 0 = rope_base (and no factor there) */
+    double rope_attn_factor;    /* cos and sin are multiplied by it (LongRoPE); 0 = 1 */
+    size_t rope_ctx_orig;       /* LongRoPE: up to this context the short factors hold; 0 = none */
+    size_t window;              /* a layer with a window sees this many positions, itself included; 0 = none */
+    size_t window_every;        /* layer i sees all when (i + 1) % window_every == 0; 0 = all have the window */
+    bool   qk_norm;             /* RMS norm over each head of q and k before they turn (Qwen3, Gemma 3) */
+    bool   post_norms;          /* the mixer's and the MLP's results are normed before they are added (Gemma) */
+    rg_mlp_act mlp_act;
+    float  embd_scale;          /* the embedding is multiplied by it; 0 = 1 */
+    float  attn_scale;          /* of q; 0 = 1 / sqrt(head_dim) */
 } rg_model_config;
 
 /* Sets the architecture's fixed choices (rope_neox, ...); RG_EFORMAT names one that is not known. */
