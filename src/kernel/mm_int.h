@@ -183,5 +183,12 @@ typedef struct rg__raw {
 } rg__raw;
 
 void rg__raw_read(rg__raw *out, const uint8_t *block, uint32_t type);
+/* d, m, sc and ms of a block of Q4_K or Q5_K. */
+void rg__raw_scales(rg__raw *out, const uint8_t *block);
+
+/* One row of K elements into row r of a panel: by way of rg__raw, for every type; and straight
+ * from the file's words, with the same result, for the common ones (false: not for this). */
+void rg__pack_row(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, size_t K);
+bool rg__pack_words(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, size_t K);
 
 #endif

@@ -1,6 +1,6 @@
 /* pack.c - rows as GGUF stores them into a panel of 16: docs/formats/panels.md.
  *
- * Runs once a matrix at load time.  Missing rows and a missing second half of the last unit
+ * Runs once a matrix at load time; pack_words.c does the common formats faster.  Missing rows and a missing second half of the last unit
  * become zeros; a zero scale makes whatever q says vanish. */
 #include "mm_int.h"
 
@@ -67,7 +67,7 @@ static void put_k_scales(uint8_t *unit, rg__layout L, size_t r, const rg__raw *x
     }
 }
 
-static void pack_row(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, size_t K)
+void rg__pack_row(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, size_t K)
 {
     const rg_type_info *info = rg_type_info_of(type);
     const rg__layout L = rg__layout_of(type);
@@ -100,7 +100,7 @@ void rg_k_pack(void *panel, const void *rows, size_t row_bytes, size_t n_rows, u
         const uint8_t *row = (const uint8_t *)rows + r * row_bytes;
         if (rg__layout_of(type).fold == RG__FOLD_FLOAT)
             pack_float_row(panel, row, r, rg_type_info_of(type)->bytes, K);
-        else
-            pack_row(panel, row, r, type, K);
+        else if (!rg__pack_words(panel, row, r, type, K))
+            rg__pack_row(panel, row, r, type, K);
     }
 }

@@ -54,12 +54,17 @@ static void scales_6bit(rg__raw *out, const uint8_t *s)
     }
 }
 
+void rg__raw_scales(rg__raw *out, const uint8_t *block)
+{
+    out->d = read16(block);
+    out->m = read16(block + 2);
+    scales_6bit(out, block + 4);
+}
+
 static void read_q4k_q5k(rg__raw *out, const uint8_t *p, uint32_t type)
 {
     const uint8_t *high = p + 16, *low = type == RG_Q5_K ? p + 48 : p + 16;
-    out->d = read16(p);
-    out->m = read16(p + 2);
-    scales_6bit(out, p + 4);
+    rg__raw_scales(out, p);
     for (size_t c = 0; c < 4; c++)
         nibbles(out->q + 64 * c, low + 32 * c, 32);
     if (type == RG_Q5_K)

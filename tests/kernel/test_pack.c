@@ -1,6 +1,10 @@
 /* Weight formats: values against the original implementation, halves, panels. */
 #include "mm_case.h"
 
+#include "rung/base/rng.h"
+
+#include "../../src/kernel/mm_int.h"
+
 #include <math.h>
 
 /* Ten types, K = 256: gguf's own dequantisation, bit for bit (oracle/dequant.py). */
@@ -95,6 +99,30 @@ TEST(panels_hold_the_rows)
         }
 }
 
+/* Words give the bytes that elements give, for any bits; K of an odd number of blocks too. */
+TEST(words_pack_what_elements_pack)
+{
+    size_t fast = 0;
+    for (size_t t = 0; t < COUNT(all_types); t++) {
+        const rg_type_info *info = rg_type_info_of(all_types[t]);
+        const size_t K = info->block == 32 ? 96 : 512, bytes = rg_panel_bytes(all_types[t], K);
+        uint8_t *row = rg_calloc(16 * K, 4), *a = rg_calloc(bytes, 1), *b = rg_calloc(bytes, 1);
+        CHECK(row != NULL && a != NULL && b != NULL);
+        for (size_t i = 0; i < 64 * K; i++)
+            row[i] = (uint8_t)rg_draw_u64(5, i, RG_DRAW_NOISE);
+        for (size_t r = 0; r < 16; r++)
+            if (info->block > 1 && rg__pack_words(a, row + 4 * r * K, r, all_types[t], K)) {
+                rg__pack_row(b, row + 4 * r * K, r, all_types[t], K);
+                fast++;
+            }
+        CHECK(memcmp(a, b, bytes) == 0);
+        rg_free(row);
+        rg_free(a);
+        rg_free(b);
+    }
+    CHECK(fast == 16 * 7);
+}
+
 /* Bytes a panel takes, from docs/formats/panels.md. */
 TEST(panel_sizes)
 {
@@ -118,6 +146,7 @@ int main(void)
         cmocka_unit_test(half_precision_by_hand),
         cmocka_unit_test(f16_round_trip),
         cmocka_unit_test(panels_hold_the_rows),
+        cmocka_unit_test(words_pack_what_elements_pack),
         cmocka_unit_test(panel_sizes),
         cmocka_unit_test(isa_names),
     };
