@@ -1,16 +1,16 @@
-/* search.c - the tree that strategies grow, and the way into it. */
-#include <assert.h>
+/* search.c - the table of strategies and of their settings, and the way in. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "rung/base/mem.h"
 
 #include "search_int.h"
 
-/* ---- the table of strategies ---- */
-
-static const rg_strategy *const STRATEGIES[] = { &rg__greedy,     &rg__majority, &rg__best_of_n,
-                                                 &rg__confidence, &rg__adaptive, NULL };
+static const rg_strategy *const STRATEGIES[] = {
+    &rg__greedy,    &rg__majority, &rg__best_of_n, &rg__confidence, &rg__adaptive, &rg__beam, &rg__dvts,
+    &rg__lookahead, &rg__mcts,     &rg__particle,  &rg__reject,     &rg__refine,   NULL
+};
 
 const rg_strategy *const *rg_strategies(void)
 {
@@ -25,113 +25,91 @@ const rg_strategy *rg_strategy_find(const char *name)
     return NULL;
 }
 
-/* ---- the tree ---- */
-
-void rg_tree_free(rg_tree *t)
+bool rg_strategy_uses(const rg_strategy *s, const char *option)
 {
-    rg_free(t->node);
-    rg_free(t->vote);
-    memset(t, 0, sizeof *t);
+    const size_t n = strlen(option);
+    for (const char *p = s->uses; *p != '\0'; p += strcspn(p, ","), p += *p == ',')
+        if (strcspn(p, ",") == n && strncmp(p, option, n) == 0)
+            return true;
+    return false;
 }
 
-static rg_status push(rg_tree *t, rg_node v, rg_err *e)
+/* ---- settings ---- */
+
+#define O(field) offsetof(rg_search_opt, field)
+
+const rg_opt rg_search_table[] = {
+    { "budget", "N", RG_OPT_INT, O(N), "8", 1, 65536, NULL, "N", "answers at most" },
+    { "width", "M", RG_OPT_INT, O(M), "4", 1, 4096, NULL, "M", "next steps of a kept prefix" },
+    { "depth", NULL, RG_OPT_INT, O(depth), "40", 1, 10000, NULL, "N", "steps of one answer at most" },
+    { "agg", "aggregate", RG_OPT_ENUM, O(agg), "last", 0, 0, RG_AGG_NAMES, NULL,
+      "an answer's step scores as one number" },
+    { "vote", NULL, RG_OPT_ENUM, O(vote), "auto", 0, 0, RG_VOTE_NAMES, NULL,
+      "how answers and their values decide" },
+    { "tau", NULL, RG_OPT_FLOAT, O(tau), "1", 1e-6, 1e6, NULL, "F",
+      "temperature of softmax-vote and of drawing particles" },
+    { "lookahead", NULL, RG_OPT_INT, O(lookahead), "1", 0, 100, NULL, "L", "greedy steps to look ahead" },
+    { "beam-finish", NULL, RG_OPT_ENUM, O(beam_finish), "retire", 0, 0, RG_BEAM_FINISH_NAMES, NULL,
+      "finished beams: retire with their slot, refill it, or compete for it" },
+    { "dvts-all", NULL, RG_OPT_FLAG, O(dvts_all), NULL, 0, 0, NULL, NULL,
+      "all finished candidates of a tree vote, not its best alone" },
+    { "c-base", NULL, RG_OPT_FLOAT, O(c_base), "19652", 1, 1e12, NULL, "F", "PUCT: growth of exploration" },
+    { "c-init", NULL, RG_OPT_FLOAT, O(c_init), "1.25", 0, 1e6, NULL, "F", "PUCT: exploration" },
+    { "rollout", NULL, RG_OPT_FLAG, O(rollout), NULL, 0, 0, NULL, NULL,
+      "MCTS: a new node is valued by one whole greedy answer" },
+    { "rounds", NULL, RG_OPT_INT, O(rounds), "1", 1, 1000, NULL, "N",
+      "particle Gibbs: rounds of the filter" },
+    { "references", NULL, RG_OPT_INT, O(references), "1", 0, 4096, NULL, "N",
+      "particle Gibbs: particles that outlive a round" },
+    { "reject-below", NULL, RG_OPT_FLOAT, O(reject_below), "0.2", -1e9, 1e9, NULL, "F",
+      "a step scored below this ends its answer" },
+    { "turns", NULL, RG_OPT_INT, O(turns), "3", 0, 100, NULL, "R", "revisions of an answer at most" },
+    { "select", NULL, RG_OPT_FLAG, O(select), NULL, 0, 0, NULL, NULL,
+      "the best turn of a chain speaks for it, not the last" },
+    { "good-enough", NULL, RG_OPT_FLOAT, O(good_enough), "0.5", -1e9, 1e9, NULL, "F",
+      "an answer valued so is not revised" },
+    { "stop-lead", NULL, RG_OPT_FLOAT, O(stop_lead), "0", 0, 1, NULL, "P",
+      "stop when the leader is the likeliest answer with this probability; 0 = off" },
+    { "stop-score", NULL, RG_OPT_FLOAT, O(stop_score), "0", 0, 1e9, NULL, "F",
+      "stop at an answer valued so; 0 = off" },
+    { 0 },
+};
+
+void rg_search_defaults(rg_search_opt *o)
 {
-    if (t->n == t->cap) {
-        const size_t cap = t->cap ? 2 * t->cap : 32;
-        rg_node *node = rg_realloc(t->node, cap, sizeof *node);
-        if (node == NULL)
-            RG_FAIL(e, RG_ENOMEM, "no memory for %zu nodes", cap);
-        t->node = node;
-        t->cap = cap;
-    }
-    v.id = t->n;
-    t->node[t->n++] = v;
-    return RG_OK;
+    *o = (rg_search_opt){ .N = 8,
+                          .M = 4,
+                          .depth = 40,
+                          .tau = 1,
+                          .lookahead = 1,
+                          .c_base = 19652,
+                          .c_init = 1.25,
+                          .rounds = 1,
+                          .references = 1,
+                          .reject_below = 0.2,
+                          .turns = 3,
+                          .good_enough = 0.5 };
 }
 
-static void emit(const rg_search *s, rg_event_kind kind, const rg_node *v, double value, const char *why)
+/* ---- running ---- */
+
+static rg_status fits(const rg_strategy *how, const rg_search_opt *o, const rg_scorer *sc, rg_err *e)
 {
-    const rg_event ev = { .kind = kind,
-                          .room = "search",
-                          .node = v->id,
-                          .parent = v->parent,
-                          .value = value,
-                          .text = rg_str_of(why) };
-    rg_call_emit(s->call, &ev);
-}
-
-/* ---- expanding ---- */
-
-typedef struct taking {
-    rg_search *s;
-    enough_fn enough;
-    bool over; /* the decision is made: what still comes is overshoot */
-    rg_status status;
-    rg_err *e;
-} taking;
-
-static rg_go take(void *arg, size_t job, const rg_child *c)
-{
-    (void)job;
-    taking *k = arg;
-    rg_tree *t = k->s->t;
-    if (k->over || c->finish == RG_F_CANCELLED) {
-        t->overshoot_tokens += c->tokens;
-        t->overshoot_flops += c->flops;
-        return k->over ? RG_ENOUGH : RG_GO_ON; /* cancelled from outside: others may have finished */
-    }
-    const rg_node v = { .parent = 0,
-                        .depth = 1,
-                        .index = c->index,
-                        .stream = c->stream,
-                        .tokens = c->tokens,
-                        .logp = c->logp,
-                        .flops = c->flops,
-                        .finish = c->finish,
-                        .terminal = c->terminal,
-                        .answer_class = c->answer_class,
-                        .score = NAN,
-                        .handle = c->handle,
-                        .kept = true,
-                        .reason = "candidate" };
-    k->status = push(t, v, k->e);
-    if (k->status != RG_OK)
-        return RG_ENOUGH;
-    t->used = t->n - 1;
-    emit(k->s, RG_EV_NODE_DONE, &t->node[t->n - 1], (double)c->tokens, rg_finish_name(c->finish));
-    const char *why = k->enough == NULL ? NULL : k->enough(k->s);
-    if (why == NULL)
-        return RG_GO_ON;
-    t->stop = why;
-    k->over = true;
-    emit(k->s, RG_EV_STOP, &t->node[t->n - 1], (double)t->used, why);
-    return RG_ENOUGH;
-}
-
-rg_status rg__sample_answers(rg_search *s, size_t N, bool greedy, enough_fn enough, rg_err *e)
-{
-    taking k = { .s = s, .enough = enough, .e = e };
-    rg_node root = s->t->node[0]; /* the table may move while children arrive */
-    const rg_job want = { .at = &root, .first = 0, .n = N, .greedy = greedy };
-    RG_TRY(s->p->expand(s->p->self, &want, 1, take, &k, s->call, e));
-    return k.status;
-}
-
-rg_status rg__score_all(rg_search *s, rg_err *e)
-{
-    rg_tree *t = s->t;
-    if (t->n < 2)
+    if (o->N < 1 || o->M < 1 || o->depth < 1)
+        RG_FAIL(e, RG_EARG, "-N, -M and --depth must be at least 1");
+    const bool groups = how == &rg__beam || how == &rg__dvts || how == &rg__lookahead;
+    if (groups && o->N % o->M != 0)
+        RG_FAIL(e, RG_EARG, "-N %lld is not a multiple of -M %lld: method %s keeps N / M prefixes",
+                (long long)o->N, (long long)o->M, how->name);
+    if (!how->needs_scorer)
         return RG_OK;
-    rg_node **v = rg_alloc(t->n - 1, sizeof(rg_node *));
-    if (v == NULL)
-        RG_FAIL(e, RG_ENOMEM, "no memory to score %zu nodes", t->n - 1);
-    for (size_t i = 1; i < t->n; i++)
-        v[i - 1] = &t->node[i];
-    const rg_status st = s->sc->score(s->sc->self, v, t->n - 1, s->call, e);
-    for (size_t i = 1; i < t->n && st == RG_OK; i++)
-        emit(s, RG_EV_NODE_SCORE, &t->node[i], t->node[i].score, s->sc->name);
-    rg_free(v);
-    return st;
+    if (sc == NULL)
+        RG_FAIL(e, RG_EARG, "method %s needs a score to choose by", how->name);
+    if (how == &rg__particle && sc->scale == RG_RAW)
+        RG_FAIL(e, RG_EARG, "method particle draws by probabilities, and scorer %s gives raw scores",
+                sc->name);
+    return rg__scale_fits((rg_agg)o->agg, o->vote == RG_VOTE_AUTO ? how->vote : (rg_vote_rule)o->vote,
+                          sc->scale, sc->name, e);
 }
 
 rg_status rg_search_run(rg_tree *t, const rg_strategy *strategy, const rg_search_opt *o, const rg_proposer *p,
@@ -142,19 +120,19 @@ rg_status rg_search_run(rg_tree *t, const rg_strategy *strategy, const rg_search
     t->answer_class = RG_NO_CLASS;
     t->chosen = RG_NO_NODE;
     t->stop = "all candidates done";
-    if (strategy->needs_scorer && sc == NULL)
-        RG_FAIL(e, RG_EARG, "method %s needs a score to choose by", strategy->name);
-    if (o->N == 0)
-        RG_FAIL(e, RG_EARG, "-N must be at least 1");
-    rg_search s = { .t = t, .o = *o, .p = p, .sc = sc, .call = call };
+    RG_TRY(fits(strategy, o, sc, e));
+    rg_search s = {
+        .t = t, .o = *o, .how = strategy, .p = p, .sc = strategy->needs_scorer ? sc : NULL, .call = call
+    };
     const rg_node root = { .parent = RG_NO_NODE,
                            .stream = root_stream,
                            .handle = root_handle,
                            .kept = true,
                            .answer_class = RG_NO_CLASS,
                            .score = NAN,
+                           .value = NAN,
                            .reason = "root" };
-    RG_TRY(push(t, root, e));
+    RG_TRY(rg__push(t, root, e));
     const rg_status ran = strategy->run(&s, e);
     if (ran != RG_OK)
         t->stop = ran == RG_ECANCEL ? "interrupted" : ran == RG_ELIMIT ? "out of time or room" : "failed";

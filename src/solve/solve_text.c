@@ -310,7 +310,9 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
     rg_oracle oracle = { .gold = rg_str_of(r->gold), .answer_of = answer_of };
     const rg_scorer scorer = o->score == RG_SCORE_ORACLE ? rg_scorer_oracle(&oracle) : rg_scorer_logp();
     const rg_proposer proposer = { .self = &ports, .expand = expand };
-    const rg_search_opt so = { .N = o->N };
+    rg_search_opt so;
+    rg_search_defaults(&so);
+    so.N = (int64_t)o->N;
     s = rg_solve_run(&r->run, o->method, &so, &proposer, &scorer, root,
                      rg_stream_root(o->seed, problem->id, strlen(problem->id)), call, e);
     settle(r);

@@ -228,7 +228,7 @@ TEST(a_failing_scorer_too)
     toy p = { .seed = 1, .N = 4, .classes = 2, .die_at = SIZE_MAX, .cancel_at = SIZE_MAX };
     const rg_proposer proposer = { .self = &p, .expand = toy_expand };
     const rg_scorer sc = { .name = "broken", .score = no_score };
-    const rg_search_opt o = { .N = 4 };
+    const rg_search_opt o = { .N = 4, .M = 1, .depth = 1 };
     CHECK(rg_search_run(&t, rg_strategy_find("best-of-n"), &o, &proposer, &sc, NULL, 1, NULL, &e) ==
           RG_EREMOTE);
     assert_string_equal(e.msg, "no score for 4");
@@ -245,7 +245,7 @@ TEST(senseless_requests_are_refused)
     rg_tree_free(&t);
     rg_err_clear(&e);
     const rg_proposer proposer = { .self = &p, .expand = toy_expand };
-    const rg_search_opt o = { .N = 2 };
+    const rg_search_opt o = { .N = 2, .M = 1, .depth = 1 };
     CHECK(rg_search_run(&t, rg_strategy_find("best-of-n"), &o, &proposer, NULL, NULL, 1, NULL, &e) ==
           RG_EARG);
     CHECK(strstr(e.msg, "best-of-n") && p.expanded == 0);

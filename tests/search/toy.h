@@ -59,7 +59,7 @@ static inline rg_status toy_expand(void *self, const rg_job *jobs, size_t n, rg_
     toy *t = self;
     bool enough = false;
     (void)call;
-    CHECK(n == 1 && jobs->first == 0 && jobs->at->id == 0);
+    CHECK(n == 1 && jobs->first == 0 && jobs->at->id == 0 && jobs->want == RG_WANT_WHOLE);
     t->asked = jobs->n;
     t->greedy = jobs->greedy;
     for (size_t i = 0; i < jobs->n; i++) {
@@ -90,7 +90,9 @@ static inline rg_status toy_run(rg_tree *out, toy *t, const char *method, rg_err
 {
     const rg_proposer p = { .self = t, .expand = toy_expand };
     const rg_scorer sc = { .self = t, .name = "toy", .scale = RG_PROBABILITY, .score = toy_score_all };
-    const rg_search_opt o = { .N = t->N };
+    rg_search_opt o;
+    rg_search_defaults(&o);
+    o.N = (int64_t)t->N;
     return rg_search_run(out, rg_strategy_find(method), &o, &p, &sc, NULL, t->seed, NULL, e);
 }
 
@@ -123,6 +125,14 @@ static inline double slow_weight(const toy *t, size_t k, slow_by by, int64_t cla
     return by == SLOW_MAX ? best : w;
 }
 
+static inline bool slow_better(const toy *t, slow_by by, size_t a, size_t b)
+{
+    const rg_child x = toy_child(t, a), y = toy_child(t, b);
+    if (by == SLOW_CONFIDENCE)
+        return exp(x.logp / (double)x.tokens) > exp(y.logp / (double)y.tokens);
+    return isnan(toy_score(t, b)) || toy_score(t, a) > toy_score(t, b);
+}
+
 static inline slow slow_vote(const toy *t, size_t k, slow_by by)
 {
     slow s = { RG_NO_CLASS, SIZE_MAX, 0 };
@@ -145,7 +155,7 @@ static inline slow slow_vote(const toy *t, size_t k, slow_by by)
             continue;
         if (s.speaker == SIZE_MAX)
             s.speaker = i;
-        if (by == SLOW_MAX && (isnan(toy_score(t, s.speaker)) || toy_score(t, i) > toy_score(t, s.speaker)))
+        if (by != SLOW_COUNT && slow_better(t, by, i, s.speaker))
             s.speaker = i;
     }
     return s;
