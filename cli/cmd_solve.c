@@ -11,8 +11,8 @@
 
 typedef struct opts {
     const char *prompt, *file, *problems, *fields, *gold, *method, *style, *system, *output;
-    int64_t n, start, end, limit, together;
-    int score;
+    int64_t start, end, limit, together, step_tokens;
+    int score, step;
     double max_time;
     bool tree, jsonl, last_number;
 } opts;
@@ -31,10 +31,13 @@ static const rg_opt table[] = {
     { "limit", "L", RG_OPT_INT, O(limit), "-1", -1, 1 << 30, NULL, "N", "so many records; -1 = all" },
     { "gold", NULL, RG_OPT_STR, O(gold), NULL, 0, 0, NULL, "ANSWER", "the right answer of -p, to be graded" },
     { "method", "approach", RG_OPT_STR, O(method), "majority", 0, 0, NULL, "NAME", "strategy, see below" },
-    { "budget", "N,n-samples,num-generations", RG_OPT_INT, O(n), "8", 1, 65536, NULL, "N",
-      "answers at most" },
-    { "score", NULL, RG_OPT_ENUM, O(score), "logp", 0, 0, "logp,oracle", NULL,
-      "what best-of-n chooses by: mean log-probability, or the right answer (an upper bound)" },
+    { "score", NULL, RG_OPT_ENUM, O(score), "confidence", 0, 0, RG_SCORE_NAMES, NULL,
+      "what steps and answers are valued by: mean token probability, its logarithm, or the right answer "
+      "(an upper bound)" },
+    { "step", NULL, RG_OPT_ENUM, O(step), "blank", 0, 0, RG_STEP_NAMES, NULL,
+      "a step ends at an empty line, at a line 'Step k', or after --step-tokens tokens" },
+    { "step-tokens", NULL, RG_OPT_INT, O(step_tokens), "2048", 1, 1e9, NULL, "N",
+      "tokens of one step at most" },
     { "prompt-style", NULL, RG_OPT_STR, O(style), "auto", 0, 0, NULL, "NAME",
       "how the policy is asked: auto, default, llama3, r1, none" },
     { "system", "sys,system-prompt", RG_OPT_STR, O(system), NULL, 0, 0, NULL, "TEXT",
@@ -132,19 +135,34 @@ static void on_event(void *arg, const rg_event *ev)
 
 /* ---- options ---- */
 
+/* A method's line, what its budget means, and the flags of the search that it reads. */
+static void help_method(const rg_strategy *s)
+{
+    printf("  %-12s %s\n               %s\n", s->name, s->summary, s->budget);
+    const char *before = "               flags: ";
+    for (const rg_opt *x = rg_search_table; x->name != NULL; x++)
+        if (rg_strategy_uses(s, x->name)) {
+            const bool letter = x->aliases != NULL && strcspn(x->aliases, ",") == 1;
+            printf("%s%s%.*s", before, letter ? "-" : "--", letter ? 1 : 40, letter ? x->aliases : x->name);
+            before = ", ";
+        }
+    printf("%s%s", s->by_steps ? ", --step, --step-tokens" : "", s->uses[0] == '\0' ? "" : "\n");
+}
+
 static void help_methods(void)
 {
     printf("\nMethods (--method):\n");
     for (const rg_strategy *const *s = rg_strategies(); *s != NULL; s++)
-        printf("  %-12s %s\n               %s\n", (*s)->name, (*s)->summary, (*s)->budget);
+        help_method(*s);
 }
 
-static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *sm,
-                           const rg_sampling *sampling, const cli_model *m, uint64_t seed, rg_err *e)
+static rg_status solve_opt(rg_solve_opt *so, const opts *o, const rg_search_opt *search,
+                           const cli_sampling *sm, const rg_sampling *sampling, const cli_model *m,
+                           uint64_t seed, rg_err *e)
 {
     const rg_strategy *method = rg_strategy_find(o->method);
     if (method == NULL) {
-        const char *names[16];
+        const char *names[32];
         size_t n = 0;
         rg_buf near = RG_BUF_MAX(256);
         for (const rg_strategy *const *s = rg_strategies(); *s != NULL && n < RG_COUNT(names); s++)
@@ -157,7 +175,9 @@ static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *
         return RG_EARG;
     }
     *so = (rg_solve_opt){ .method = method,
-                          .N = (size_t)o->n,
+                          .search = *search,
+                          .step = (rg_step_kind)o->step,
+                          .step_tokens = (size_t)o->step_tokens,
                           .seed = seed,
                           .sampling = *sampling,
                           .max_tokens = (size_t)sm->max_tokens,
@@ -169,6 +189,17 @@ static rg_status solve_opt(rg_solve_opt *so, const opts *o, const cli_sampling *
                           .last_number = o->last_number,
                           .exact = m->exact,
                           .now_unix = time(NULL) };
+    return RG_OK;
+}
+
+/* A flag that the method does not read is a mistake worth a sentence, not silence. */
+static rg_status check_used(const cli_args *a, const rg_strategy *method, rg_err *e)
+{
+    for (const rg_opt *x = rg_search_table; x->name != NULL; x++)
+        if (rg_opts_given(a->opts, x->name) && !rg_strategy_uses(method, x->name) &&
+            strcmp(x->name, "budget") != 0)
+            RG_FAIL(e, RG_EARG, "--%s means nothing to method %s, which reads %s", x->name, method->name,
+                    method->uses[0] == '\0' ? "none of the search flags" : method->uses);
     return RG_OK;
 }
 
@@ -355,8 +386,8 @@ static rg_status read_input(char **text, rg_problems **all, const cli_args *a, c
     return RG_OK;
 }
 
-static rg_status solve(cli_args *a, const opts *o, const cli_model *m, const cli_sampling *sm, live *v,
-                       size_t *failed, rg_err *e)
+static rg_status solve(cli_args *a, const opts *o, const rg_search_opt *search, const cli_model *m,
+                       const cli_sampling *sm, live *v, size_t *failed, rg_err *e)
 {
     rg_engine *x = NULL;
     rg_sampling sampling;
@@ -369,10 +400,11 @@ static rg_status solve(cli_args *a, const opts *o, const cli_model *m, const cli
     rg_call call = cli_call(a);
     RG_GO(s, done, check(o, e));
     RG_GO(s, done, cli_sampling_of(&sampling, &bias, sm, e));
-    RG_GO(s, done, solve_opt(&so, o, sm, &sampling, m, seed, e));
+    RG_GO(s, done, solve_opt(&so, o, search, sm, &sampling, m, seed, e));
     RG_GO(s, done, read_input(&text, &all, a, o, e));
     RG_GO(s, done, cli_engine(&x, m, &call, e));
-    v->total = so.method->only_one ? 1 : so.N;
+    v->total = so.method->only_one ? 1 : (size_t)so.search.N;
+    RG_GO(s, done, check_used(a, so.method, e));
     snprintf(what, sizeof what, "%s, N = %zu", so.method->name, v->total);
     cli_view_end(&a->view);
     cli_first_line(a, x, seed, what);
@@ -394,9 +426,11 @@ done:
 static int run(const rg_cmd *cmd, int argc, char **argv)
 {
     opts o;
+    rg_search_opt search;
     cli_model m;
     cli_sampling sm;
-    const rg_opt_group groups[] = { { "Problem and search", table, &o },
+    const rg_opt_group groups[] = { { "Problem", table, &o },
+                                    { "Search", rg_search_table, &search },
                                     { "Sampling", cli_search_sampling_table, &sm },
                                     { "Model", cli_model_table, &m } };
     cli_args a;
@@ -408,7 +442,7 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     if (code >= 0)
         return code;
     live v = { .a = &a, .many = o.problems != NULL, .busy = ATOMIC_FLAG_INIT };
-    const rg_status s = solve(&a, &o, &m, &sm, &v, &failed, &e);
+    const rg_status s = solve(&a, &o, &search, &m, &sm, &v, &failed, &e);
     const int rc = cli_close(&a, s, &e);
     return rc == 0 && failed > 0 ? 7 : rc;
 }

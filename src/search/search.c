@@ -39,7 +39,8 @@ bool rg_strategy_uses(const rg_strategy *s, const char *option)
 #define O(field) offsetof(rg_search_opt, field)
 
 const rg_opt rg_search_table[] = {
-    { "budget", "N", RG_OPT_INT, O(N), "8", 1, 65536, NULL, "N", "answers at most" },
+    { "budget", "N,n-samples,num-generations", RG_OPT_INT, O(N), "8", 1, 65536, NULL, "N",
+      "answers at most" },
     { "width", "M", RG_OPT_INT, O(M), "4", 1, 4096, NULL, "M", "next steps of a kept prefix" },
     { "depth", NULL, RG_OPT_INT, O(depth), "40", 1, 10000, NULL, "N", "steps of one answer at most" },
     { "agg", "aggregate", RG_OPT_ENUM, O(agg), "last", 0, 0, RG_AGG_NAMES, NULL,

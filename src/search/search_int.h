@@ -5,24 +5,24 @@
 #include "rung/search/search.h"
 
 struct rg_search {
-    rg_tree           *t;
-    rg_search_opt      o;
+    rg_tree *t;
+    rg_search_opt o;
     const rg_strategy *how;
     const rg_proposer *p;
-    const rg_scorer   *sc;      /* NULL where the strategy needs none */
-    const rg_call     *call;
+    const rg_scorer *sc; /* NULL where the strategy needs none */
+    const rg_call *call;
 };
 
 /* ---- the tree (tree.c) ---- */
 
 rg_status rg__push(rg_tree *t, rg_node v, rg_err *e);
-void      rg__keep(rg_search *s, size_t v, const char *why);
-void      rg__prune(rg_search *s, size_t v, const char *why);      /* the proposer may let it go */
-void      rg__stop(rg_search *s, size_t v, const char *why);
+void rg__keep(rg_search *s, size_t v, const char *why);
+void rg__prune(rg_search *s, size_t v, const char *why); /* the proposer may let it go */
+void rg__stop(rg_search *s, size_t v, const char *why);
 /* v is one of those that vote. */
 rg_status rg__finalist(rg_search *s, size_t v, rg_err *e);
 /* v can go no further: terminal without an answer. */
-void      rg__dead_end(rg_search *s, size_t v, rg_finish finish, const char *why);
+void rg__dead_end(rg_search *s, size_t v, rg_finish finish, const char *why);
 
 /* ---- the ports (expand.c) ---- */
 
@@ -31,12 +31,12 @@ typedef struct rg__list {
     size_t *v, n, cap;
 } rg__list;
 rg_status rg__list_add(rg__list *l, size_t v, rg_err *e);
-void      rg__list_free(rg__list *l);
+void rg__list_free(rg__list *l);
 
 typedef struct rg__growth {
     rg_want want;
-    bool    greedy;
-    bool    distinct;           /* a step that repeats a sibling's is pruned, one cut short too;
+    bool greedy;
+    bool distinct; /* a step that repeats a sibling's is pruned, one cut short too;
                                  * a node left with none is asked again, then a dead end */
 } rg__growth;
 

@@ -140,7 +140,7 @@ static rg_status take(rg_outfile *f, const json_t *o, const char *config, rg_err
 /* Could a kill, or a power cut that left zeros, have made this of one of our records? */
 static bool looks_torn(rg_str line)
 {
-    static const char head[] = "{\"schema\":1,\"id\":\"";
+    static const char head[] = "{\"schema\":2,\"id\":\"";
     const size_t n = RG_MIN(line.n, sizeof head - 1);
     return n == 0 || memcmp(line.p, head, n) == 0 || line.p[0] == '\0';
 }

@@ -1,20 +1,59 @@
 /* record.c - a record as JSON (docs/formats/records.md). */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "solve_int.h"
+#include <jansson.h>
 
-static const char *score_name(const rg_solve_opt *o)
+#include "text_ports.h"
+
+const char *rg__score_name(const rg_solve_opt *o)
 {
-    return !o->method->needs_scorer ? NULL : o->score == RG_SCORE_ORACLE ? "oracle" : "logp";
+    static const char *const names[] = { "confidence", "logp", "oracle" };
+    return o->method->needs_scorer ? names[o->score] : NULL;
+}
+
+/* The settings of the search that its method reads, by the names of its table. */
+static void search_settings(rg_buf *b, const rg_solve_opt *o)
+{
+    rg_search_opt copy = o->search;
+    const rg_opt_group group = { "search", rg_search_table, &copy };
+    rg_buf all = RG_BUF_MAX(1 << 14);
+    rg_opts_json(&all, &group, 1);
+    json_t *j = all.p == NULL ? NULL : json_loadb(all.p, all.n, 0, NULL);
+    rg__json_open(b, "search", '{');
+    for (const rg_opt *x = rg_search_table; x->name != NULL; x++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s", x->name);
+        for (char *p = name; *p != '\0'; p++)
+            *p = *p == '-' ? '_' : *p;
+        const json_t *v = json_object_get(j, name);
+        if (!rg_strategy_uses(o->method, x->name) || strcmp(x->name, "budget") == 0 || v == NULL)
+            continue;
+        if (json_is_string(v))
+            rg__json_str(b, name, json_string_value(v));
+        else if (json_is_boolean(v))
+            rg__json_bool(b, name, json_is_true(v));
+        else
+            rg__json_num(b, name, json_number_value(v));
+    }
+    if (o->method->by_steps) {
+        static const char *const kinds[] = { "blank", "header", "tokens" };
+        rg__json_str(b, "step", kinds[o->step]);
+        rg__json_int(b, "step_tokens", (long long)o->step_tokens);
+    }
+    rg_buf_putc(b, '}');
+    json_decref(j);
+    rg_buf_free(&all);
 }
 
 void rg__settings_json(rg_buf *b, const rg_solve_opt *o)
 {
     const rg_sampling *s = &o->sampling;
     rg__json_str(b, "method", o->method->name);
-    rg__json_int(b, "N", o->method->only_one ? 1 : (long long)o->N);
-    rg__json_str(b, "verifier", score_name(o));
+    rg__json_int(b, "N", o->method->only_one ? 1 : o->search.N);
+    rg__json_str(b, "verifier", rg__score_name(o));
+    search_settings(b, o);
     rg__json_open(b, "params", '{');
     rg__json_int(b, "max_tokens", (long long)o->max_tokens);
     rg__json_num(b, "temp", s->temp);
@@ -44,6 +83,27 @@ void rg__settings_json(rg_buf *b, const rg_solve_opt *o)
     rg__json_u64(b, "seed", o->seed);
 }
 
+/* One number a step: the policy's own mean log-probability of the whole, the scorer's of each step. */
+static void scores(rg_buf *b, const rg_record *r, const rg_candidate *c)
+{
+    rg__json_open(b, "scores", '{');
+    rg__json_open(b, "logp", '[');
+    rg__json_num(b, NULL, c->tokens == 0 ? NAN : c->logp / (double)c->tokens);
+    rg_buf_putc(b, ']');
+    const char *name = rg__score_name(&r->opt);
+    if (name != NULL && strcmp(name, "logp") != 0) {
+        double few[64];
+        const size_t n =
+            RG_MIN(rg_tree_path_scores(&r->run.tree, c->node, few, RG_COUNT(few)), RG_COUNT(few));
+        rg__json_open(b, name, '[');
+        for (size_t i = 0; i < n; i++)
+            rg__json_num(b, NULL, few[i]);
+        rg_buf_putc(b, ']');
+    }
+    rg_buf_putc(b, '}');
+    rg__json_num(b, "value", r->run.tree.node[c->node].value);
+}
+
 static void candidates(rg_buf *b, const rg_record *r)
 {
     rg__json_open(b, "candidates", '[');
@@ -59,19 +119,18 @@ static void candidates(rg_buf *b, const rg_record *r)
         rg__json_str(b, "finish", rg_finish_name(c->finish));
         rg__json_int(b, "tokens", (long long)c->tokens);
         rg__json_num(b, "logp", c->logp);
-        rg__json_open(b, "scores", '{');
-        rg__json_open(b, "logp", '[');
-        rg__json_num(b, NULL, c->tokens == 0 ? NAN : c->logp / (double)c->tokens);
-        rg_buf_puts(b, "]");
-        for (size_t v = 1; v < r->run.tree.n && r->opt.score == RG_SCORE_ORACLE; v++)
-            if (r->run.tree.node[v].handle == c && !isnan(r->run.tree.node[v].score)) {
-                rg__json_open(b, "oracle", '[');
-                rg__json_num(b, NULL, r->run.tree.node[v].score);
-                rg_buf_puts(b, "]");
-            }
-        rg_buf_puts(b, "}}");
+        scores(b, r, c);
+        rg_buf_putc(b, '}');
     }
     rg_buf_putc(b, ']');
+}
+
+static size_t candidate_at(const rg_record *r, size_t node)
+{
+    size_t i = 0;
+    while (i + 1 < r->n && r->candidate[i].node != node)
+        i++;
+    return i;
 }
 
 static void votes(rg_buf *b, const rg_record *r)
@@ -79,28 +138,31 @@ static void votes(rg_buf *b, const rg_record *r)
     const rg_tree *t = &r->run.tree;
     rg__json_open(b, "votes", '[');
     for (size_t i = 0; i < t->n_votes; i++) {
-        const rg_candidate *c = t->node[t->vote[i].first].handle;
+        const rg_node *first = &t->node[t->vote[i].first];
+        const text_node *c = first->handle;
         rg__json_open(b, NULL, '{');
         rg__json_str(b, "answer", c->answer);
         rg__json_int(b, "count", (long long)t->vote[i].count);
         rg__json_num(b, "weight", t->vote[i].weight);
-        rg__json_int(b, "first", (long long)c->index);
+        rg__json_int(b, "first", (long long)candidate_at(r, first->id));
         rg__json_bool(b, "correct", c->correct);
         rg_buf_putc(b, '}');
     }
     rg_buf_putc(b, ']');
 }
 
-/* Logical cost of candidates 1..k: each needs the prompt, the prompt is computed once.  The
+/* Logical cost of what was asked of the root: each needs the prompt, the prompt is computed
+ * once.  whole_context is what a program pays that reads everything again at each step.  The
  * split and the overshoot tell of the run, not of the method. */
 static void cost(rg_buf *b, const rg_record *r)
 {
     const rg_run *run = &r->run;
-    const size_t k = run->tree.used, prompt = k * r->prompt_tokens;
+    const size_t k = run->tree.n == 0 ? 0 : run->tree.node[0].sampled, prompt = k * r->prompt_tokens;
     rg__json_open(b, "cost", '{');
     rg__json_int(b, "policy_prompt", (long long)prompt);
     rg__json_int(b, "policy_gen", (long long)run->gen_tokens);
     rg__json_int(b, "policy_wasted", (long long)run->wasted_tokens);
+    rg__json_int(b, "whole_context", (long long)r->context_tokens);
     rg__json_int(b, "verifier_prompt", 0);
     rg__json_int(b, "verifier_gen", 0);
     rg__json_int(b, "code_runs", 0);
@@ -129,16 +191,20 @@ static void nodes(rg_buf *b, const rg_record *r)
     rg__json_open(b, "tree", '[');
     for (size_t i = 0; i < r->run.tree.n; i++) {
         const rg_node *v = &r->run.tree.node[i];
-        const rg_candidate *c = v->depth == 0 ? NULL : v->handle;
+        const text_node *x = v->depth == 0 ? NULL : v->handle;
         rg__json_open(b, NULL, '{');
         rg__json_int(b, "id", (long long)v->id);
         rg__json_int(b, "parent", v->parent == RG_NO_NODE ? -1 : (long long)v->parent);
         rg__json_int(b, "depth", (long long)v->depth);
-        rg__json_str(b, "text", c == NULL ? NULL : c->text);
+        rg__json_str(b, "text", x == NULL ? NULL : x->text);
+        rg__json_int(b, "tokens", (long long)v->tokens);
+        rg__json_num(b, "logp", v->logp);
         rg__json_num(b, "score", v->score);
+        rg__json_num(b, "value", v->value);
         rg__json_bool(b, "kept", v->kept);
         rg__json_str(b, "reason", i == r->run.tree.chosen ? "chosen" : v->reason);
-        rg__json_str(b, "finish", c == NULL ? NULL : rg_finish_name(v->finish));
+        rg__json_str(b, "finish", x == NULL ? NULL : rg_finish_name(v->finish));
+        rg__json_str(b, "answer", x == NULL ? NULL : x->answer);
         rg_buf_putc(b, '}');
     }
     rg_buf_putc(b, ']');
@@ -148,7 +214,7 @@ void rg_record_json(rg_buf *b, const rg_record *r, bool tree)
 {
     const rg_tree *t = &r->run.tree;
     rg_buf_putc(b, '{');
-    rg__json_int(b, "schema", 1);
+    rg__json_int(b, "schema", 2);
     rg__json_str(b, "id", r->id);
     rg__json_str(b, "config", r->config);
     rg__settings_json(b, &r->opt);
@@ -162,7 +228,7 @@ void rg_record_json(rg_buf *b, const rg_record *r, bool tree)
     rg__json_bool(b, "any_correct", r->any_correct);
     rg__json_bool(b, "complete", r->run.complete);
     rg__json_int(b, "n_finished", (long long)r->n);
-    rg__json_int(b, "chosen", t->chosen == RG_NO_NODE ? -1 : (long long)t->node[t->chosen].index);
+    rg__json_int(b, "chosen", t->chosen == RG_NO_NODE ? -1 : (long long)candidate_at(r, t->chosen));
     rg__json_open(b, "stop", '{');
     rg__json_int(b, "at", (long long)t->used);
     rg__json_str(b, "reason", t->stop);

@@ -8,17 +8,22 @@
 /* The settings that decide a record, as members of a JSON object (no braces). */
 void rg__settings_json(rg_buf *b, const rg_solve_opt *o);
 
+/* NULL where the method scores nothing. */
+const char *rg__score_name(const rg_solve_opt *o);
+
+void rg__put_answer(rg_buf *b, const char *answer); /* or "(none)" */
+
 /* Adds one record; pass_1 is a sum until rg_summary_finish. */
 void rg__summary_add(rg_summary *s, const rg_record *r);
-void rg__summary_join(rg_summary *s, const rg_summary *a);      /* both unfinished */
+void rg__summary_join(rg_summary *s, const rg_summary *a); /* both unfinished */
 
 /* ---- json.c: "name":value, a comma in front unless first; name NULL: the value alone ---- */
 /* text with escapes; NULL gives null. */
 void rg__json_str(rg_buf *b, const char *name, const char *text);
-void rg__json_num(rg_buf *b, const char *name, double v);       /* as short as it reads back; not finite: null */
+void rg__json_num(rg_buf *b, const char *name, double v); /* as short as it reads back; not finite: null */
 void rg__json_int(rg_buf *b, const char *name, long long v);
 void rg__json_u64(rg_buf *b, const char *name, uint64_t v);
-void rg__json_bool(rg_buf *b, const char *name, int v);         /* -1 gives null */
-void rg__json_open(rg_buf *b, const char *name, char bracket);  /* "name":{ ; close with rg_buf_putc */
+void rg__json_bool(rg_buf *b, const char *name, int v);        /* -1 gives null */
+void rg__json_open(rg_buf *b, const char *name, char bracket); /* "name":{ ; close with rg_buf_putc */
 
 #endif

@@ -86,7 +86,7 @@ static size_t how_many(const crew *c, size_t together)
 {
     rg_lm_stats st;
     rg_lm_get_stats(c->lm, &st);
-    const size_t N = c->o->method->only_one ? 1 : c->o->N;
+    const size_t N = c->o->method->only_one ? 1 : (size_t)c->o->search.N;
     const size_t want = together > 0 ? together : st.slots / N + 2;
     return RG_MAX(RG_MIN(RG_MIN(want, c->n), (size_t)128), (size_t)1);
 }

@@ -1,6 +1,7 @@
 /* solve_run.c - ports + strategy + budget -> a tree and what it cost. */
 #include <string.h>
 
+#include "rung/base/mem.h"
 #include "rung/solve/solve.h"
 
 void rg_run_free(rg_run *r)
@@ -8,15 +9,26 @@ void rg_run_free(rg_run *r)
     rg_tree_free(&r->tree);
 }
 
-static void count(rg_run *r)
+/* A token is wasted unless a finalist's path with an answer goes through it. */
+static rg_status count(rg_run *r, rg_err *e)
 {
-    for (size_t i = 1; i < r->tree.n; i++) {
-        const rg_node *v = &r->tree.node[i];
-        r->gen_tokens += v->tokens;
-        r->gen_flops += v->flops;
-        if (!v->terminal || v->answer_class == RG_NO_CLASS)
-            r->wasted_tokens += v->tokens;
+    const rg_tree *t = &r->tree;
+    bool *useful = rg_calloc(RG_MAX(t->n, (size_t)1), sizeof *useful);
+    if (useful == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory to count %zu nodes", t->n);
+    for (size_t i = 0; i < t->n_final; i++) {
+        if (t->node[t->final[i]].answer_class == RG_NO_CLASS)
+            continue;
+        for (size_t v = t->final[i]; v != 0 && !useful[v]; v = t->node[v].parent)
+            useful[v] = true;
     }
+    for (size_t i = 1; i < t->n; i++) {
+        r->gen_tokens += t->node[i].tokens;
+        r->gen_flops += t->node[i].flops;
+        r->wasted_tokens += useful[i] ? 0 : t->node[i].tokens;
+    }
+    rg_free(useful);
+    return RG_OK;
 }
 
 rg_status rg_solve_run(rg_run *r, const rg_strategy *strategy, const rg_search_opt *o, const rg_proposer *p,
@@ -31,6 +43,6 @@ rg_status rg_solve_run(rg_run *r, const rg_strategy *strategy, const rg_search_o
     const rg_status s = rg_search_run(&r->tree, strategy, &opt, p, sc, root_handle, root_stream, call, e);
     r->wall_s = (double)(rg_now_ns() - t0) * 1e-9;
     r->complete = s == RG_OK;
-    count(r);
-    return s;
+    const rg_status counted = count(r, s == RG_OK ? e : NULL);
+    return s == RG_OK ? counted : s;
 }

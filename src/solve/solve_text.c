@@ -10,9 +10,7 @@
 #include "rung/reward/scorers.h"
 #include "rung/text/prompt.h"
 
-#include "solve_int.h"
-
-enum { ANSWER_MAX = 1 << 16 };
+#include "text_ports.h"
 
 /* ---- the record ---- */
 
@@ -20,13 +18,13 @@ void rg_record_free(rg_record *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; i < r->n; i++)
         rg_free(r->candidate[i].text);
-        rg_free(r->candidate[i].answer);
-        rg_free(r->candidate[i].canon);
-    }
     rg_free(r->candidate);
     rg_run_free(&r->run);
+    if (r->text != NULL)
+        rg__text_ports_free(r->text);
+    rg_free(r->text);
     rg_free(r->id);
     rg_free(r->problem);
     rg_free(r->gold);
@@ -51,9 +49,9 @@ static rg_status record_new(rg_record **out, rg_lm *lm, const rg_problem *p, con
     r->problem = rg_strdup(p->text);
     r->gold = p->gold == NULL ? NULL : rg_strdup(p->gold);
     r->policy = rg_strdup(rg_bundle_name(rg_lm_bundle(lm)));
-    r->candidate = rg_calloc(o->method->only_one ? 1 : o->N, sizeof *r->candidate);
+    r->text = rg_calloc(1, sizeof *r->text);
     if (r->id == NULL || r->problem == NULL || (p->gold != NULL && r->gold == NULL) || r->policy == NULL ||
-        r->config == NULL || r->candidate == NULL)
+        r->config == NULL || r->text == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for a record");
     return RG_OK;
 }
@@ -123,7 +121,7 @@ rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, 
     rg_status s;
     RG_GO(s, done, rg_bundle_hash(sha, rg_lm_bundle(lm), e));
     RG_GO(s, done, prompt_ids(&ids, lm, &probe, o, 0, e));
-    rg_buf_printf(&b, "schema 1|%s|%zu|%016llx|", sha, rg_lm_ctx(lm),
+    rg_buf_printf(&b, "schema 2|%s|%zu|%016llx|", sha, rg_lm_ctx(lm),
                   (unsigned long long)rg_hash64(ids.id, ids.n * sizeof *ids.id, 0));
     rg__settings_json(&b, o);
     RG_GO(s, done, rg_buf_check(&b, "the settings", e));
@@ -134,131 +132,61 @@ done:
     return s;
 }
 
-/* ---- the proposer: whole answers ---- */
+/* ---- what search gave ---- */
 
-typedef struct text_ports {
-    rg_lm *lm;
-    const rg_solve_opt *o;
-    rg_record *r;
-    const rg_call *call;
-    rg_on_child on; /* of the expansion under way */
-    void *arg;
-    const rg_job *want;
-    rg_status status;
-    rg_err *e;
-} text_ports;
-
-/* Equal canonical form, equal class; a class is the index of the first candidate that gave it. */
-static int64_t class_of(const rg_record *r, const rg_candidate *c)
+static rg_status fill_candidate(rg_record *r, size_t i, rg_err *e)
 {
-    if (c->canon == NULL)
-        return RG_NO_CLASS;
-    for (size_t i = 0; i < r->n; i++)
-        if (r->candidate[i].canon != NULL && strcmp(r->candidate[i].canon, c->canon) == 0)
-            return (int64_t)i;
-    return (int64_t)r->n;
-}
-
-static rg_status read_answer(rg_candidate *c, const rg_record *r, rg_err *e)
-{
-    rg_buf answer = RG_BUF_MAX(ANSWER_MAX), canon = RG_BUF_MAX(ANSWER_MAX);
-    const rg_extract_opt xo = { .last_number = r->opt.last_number };
-    const rg_extract_rule rule = rg_extract(&answer, rg_str_of(c->text), &xo);
-    c->extract_rule = rg_extract_rule_name(rule);
-    c->correct = r->gold == NULL ? -1 : 0;
-    rg_status s = RG_OK;
-    if (rule != RG_X_NONE && !answer.failed && rg_canon(&canon, rg_buf_view(&answer))) {
-        if (r->gold != NULL)
-            c->correct = rg_grade(rg_str_of(r->gold), rg_buf_view(&answer), NULL).verdict == RG_EQUAL;
-        c->answer = rg_buf_take(&answer);
-        c->canon = rg_buf_take(&canon);
-        if (c->answer == NULL || c->canon == NULL)
-            s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for an answer");
-    }
-    rg_buf_free(&answer);
-    rg_buf_free(&canon);
+    const rg_node *v = &r->run.tree.node[r->run.tree.final[i]];
+    const text_node *x = v->handle;
+    rg_candidate *c = &r->candidate[i];
+    rg_buf text = RG_BUF_MAX((size_t)1 << 26);
+    const rg_status s = rg__path_text(&text, x, e);
+    *c = (rg_candidate){ .index = i,
+                         .node = v->id,
+                         .text = s == RG_OK ? rg_buf_take(&text) : NULL,
+                         .answer = x->answer,
+                         .canon = x->canon,
+                         .extract_rule =
+                             x->extract_rule == NULL ? rg_extract_rule_name(RG_X_NONE) : x->extract_rule,
+                         .correct = r->gold == NULL ? -1 : RG_MAX(x->correct, 0),
+                         .finish = v->finish,
+                         .tokens = x->path_tokens,
+                         .steps = v->depth,
+                         .logp = x->path_logp };
+    rg_buf_free(&text);
+    if (s == RG_OK && c->text == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for an answer");
     return s;
 }
 
-static void tell(const text_ports *p, const rg_candidate *c)
+static rg_status fill_candidates(rg_record *r, rg_err *e)
 {
-    const rg_event ev = { .kind = RG_EV_NODE_DONE,
-                          .room = "solve",
-                          .subject = rg_str_of(p->r->id),
-                          .node = c->index,
-                          .value = (double)c->tokens,
-                          .text = rg_str_of(c->answer == NULL ? "" : c->answer) };
-    rg_call_emit(p->call, &ev);
-}
-
-static rg_go on_answer(void *arg, size_t job, const rg_gen_out *out)
-{
-    text_ports *p = arg;
-    rg_child child = { .index = p->want->first + job,
-                       .tokens = out->n,
-                       .logp = out->logp_sum,
-                       .flops = out->flops,
-                       .finish = out->finish,
-                       .terminal = true,
-                       .answer_class = RG_NO_CLASS };
-    child.stream = rg_stream_child(p->want->at->stream, child.index);
-    rg_lm_release(out->node); /* a whole answer is not extended: its state may go */
-    if (out->finish == RG_F_CANCELLED)
-        return p->on(p->arg, 0, &child);
-    rg_candidate *c = &p->r->candidate[p->r->n];
-    *c = (rg_candidate){ .index = child.index,
-                         .finish = out->finish,
-                         .tokens = out->n,
-                         .logp = out->logp_sum,
-                         .text = rg_strndup(out->text.p, out->text.n) };
-    p->status = c->text == NULL ? rg_err_set(p->e, RG_ENOMEM, __FILE__, __LINE__, "no memory for an answer")
-                                : read_answer(c, p->r, p->e);
-    if (p->status != RG_OK) {
-        rg_free(c->text);
-        c->text = NULL;
-        return RG_ENOUGH;
+    const size_t n = r->run.tree.n_final;
+    r->candidate = rg_calloc(RG_MAX(n, (size_t)1), sizeof *r->candidate);
+    if (r->candidate == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %zu answers", n);
+    for (; r->n < n; r->n++) {
+        const rg_status s = fill_candidate(r, r->n, e);
+        if (s != RG_OK) {
+            rg_free(r->candidate[r->n].text);
+            return s;
+        }
     }
-    child.answer_class = class_of(p->r, c);
-    child.handle = c;
-    p->r->n++;
-    tell(p, c);
-    return p->on(p->arg, 0, &child);
-}
-
-static rg_status expand(void *self, const rg_job *jobs, size_t n, rg_on_child on, void *arg,
-                        const rg_call *call, rg_err *e)
-{
-    text_ports *p = self;
-    if (n != 1)
-        RG_FAIL(e, RG_EARG, "whole answers are expanded from one node, not from %zu", n);
-    rg_sampling sampling = p->o->sampling;
-    if (jobs->greedy)
-        sampling.temp = 0;
-    rg_gen *gen = rg_calloc(jobs->n, sizeof *gen);
-    if (gen == NULL)
-        RG_FAIL(e, RG_ENOMEM, "no memory for %zu branches", jobs->n);
-    for (size_t i = 0; i < jobs->n; i++)
-        gen[i] = (rg_gen){ .from = jobs->at->handle,
-                           .sampling = &sampling,
-                           .max_tokens = p->o->max_tokens,
-                           .stream = rg_stream_child(jobs->at->stream, jobs->first + i),
-                           .stop = p->o->stop,
-                           .n_stop = p->o->n_stop };
-    p->on = on;
-    p->arg = arg;
-    p->want = jobs;
-    p->e = e;
-    p->status = RG_OK;
-    const rg_status s = rg_lm_generate(p->lm, gen, jobs->n, on_answer, p, call, e);
-    rg_free(gen);
-    return s != RG_OK ? s : p->status;
+    return RG_OK;
 }
 
 static rg_str answer_of(void *arg, const rg_node *v)
 {
     (void)arg;
-    const rg_candidate *c = v->handle;
-    return c == NULL ? rg_str_of("") : rg_str_of(c->answer == NULL ? "" : c->answer);
+    const text_node *x = v->handle;
+    return rg_str_of(x == NULL || x->answer == NULL ? "" : x->answer);
+}
+
+static rg_scorer scorer_of(const rg_solve_opt *o, rg_oracle *oracle)
+{
+    return o->score == RG_SCORE_ORACLE ? rg_scorer_oracle(oracle)
+           : o->score == RG_SCORE_LOGP ? rg_scorer_logp()
+                                       : rg_scorer_confidence();
 }
 
 /* ---- the whole ---- */
@@ -268,9 +196,9 @@ static void settle(rg_record *r)
 {
     const rg_tree *t = &r->run.tree;
     if (t->chosen != RG_NO_NODE) {
-        const rg_candidate *c = t->node[t->chosen].handle;
-        r->answer = c->answer;
-        r->correct = c->correct;
+        const text_node *x = t->node[t->chosen].handle;
+        r->answer = x->answer;
+        r->correct = x->correct;
     } else if (r->gold != NULL)
         r->correct = 0;
     if (r->gold == NULL)
@@ -306,15 +234,17 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
     r->prompt_tokens = rg_lm_node_len(root);
     r->prompt_flops = rg_lm_flops(lm, 0, r->prompt_tokens, 0);
 
-    text_ports ports = { .lm = lm, .o = o, .r = r, .call = call };
+    rg__text_ports_init(r->text, lm, o, problem, root, call);
+    root = NULL;
     rg_oracle oracle = { .gold = rg_str_of(r->gold), .answer_of = answer_of };
-    const rg_scorer scorer = o->score == RG_SCORE_ORACLE ? rg_scorer_oracle(&oracle) : rg_scorer_logp();
-    const rg_proposer proposer = { .self = &ports, .expand = expand };
-    rg_search_opt so;
-    rg_search_defaults(&so);
-    so.N = (int64_t)o->N;
-    s = rg_solve_run(&r->run, o->method, &so, &proposer, &scorer, root,
+    const rg_scorer scorer = scorer_of(o, &oracle);
+    const rg_proposer proposer = rg__text_proposer(r->text);
+    s = rg_solve_run(&r->run, o->method, &o->search, &proposer, &scorer, &r->text->root,
                      rg_stream_root(o->seed, problem->id, strlen(problem->id)), call, e);
+    rg__text_ports_close(r->text);
+    r->context_tokens = r->text->context_tokens;
+    const rg_status filled = fill_candidates(r, s == RG_OK ? e : NULL);
+    s = s == RG_OK ? filled : s;
     settle(r);
 done:
     rg_lm_release(root);

@@ -31,7 +31,7 @@ void rg__summary_add(rg_summary *s, const rg_record *r)
     s->tokens += (double)r->run.gen_tokens;
     s->fresh_tokens += (double)(r->run.gen_tokens + r->run.tree.overshoot_tokens);
     s->flops += r->run.gen_flops + r->prompt_flops;
-    s->prompt += (double)(r->run.tree.used * r->prompt_tokens);
+    s->prompt += (double)((r->run.tree.n == 0 ? 0 : r->run.tree.node[0].sampled) * r->prompt_tokens);
     s->prompt_computed += (double)r->prompt_tokens;
     if (r->gold == NULL)
         return;

@@ -46,7 +46,7 @@ static void check_record(const json_t *r, size_t N)
     check_types(r, "schema N seed n_finished chosen", JSON_INTEGER);
     check_types(r, "params stop cost computed cached overshoot timing", JSON_OBJECT);
     check_types(r, "complete", JSON_TRUE);
-    CHECK(json_num(r, "schema") == 1 && strlen(json_text(r, "config")) == 16);
+    CHECK(json_num(r, "schema") == 2 && strlen(json_text(r, "config")) == 16);
     CHECK(strlen(json_text(r, "model_sha256")) == 64 && json_array_size(list) == N);
     json_array_foreach((json_t *)(uintptr_t)list, i, c)
     {

@@ -291,7 +291,8 @@ TEST(defaults_agree)
     const rg_opt_group g = { "Search", rg_search_table, &b };
     rg_search_defaults(&a);
     OK(rg_opts_parse(&parsed, &g, 1, 0, NULL, &pos, &e), e);
-    CHECK(a.N == b.N && a.M == b.M && a.depth == b.depth && a.agg == b.agg && a.vote == b.vote && a.tau == b.tau);
+    CHECK(a.N == b.N && a.M == b.M && a.depth == b.depth && a.agg == b.agg && a.vote == b.vote &&
+          a.tau == b.tau);
     CHECK(a.lookahead == b.lookahead && a.beam_finish == b.beam_finish && a.dvts_all == b.dvts_all);
     CHECK(a.c_base == b.c_base && a.c_init == b.c_init && a.rollout == b.rollout && a.rounds == b.rounds);
     CHECK(a.references == b.references && a.reject_below == b.reject_below && a.turns == b.turns);

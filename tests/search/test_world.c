@@ -35,8 +35,10 @@ static void choose_all(size_t right[N_COLUMNS], rg_tree *t)
     static const struct {
         rg_agg agg;
         rg_vote_rule vote;
-    } HOW[6] = { { RG_AGG_LAST, RG_VOTE_MAJORITY }, { RG_AGG_LAST, RG_VOTE_MAX }, { RG_AGG_MIN, RG_VOTE_MAX },
-                 { RG_AGG_MEAN, RG_VOTE_MAX },      { RG_AGG_LAST, RG_VOTE_SUM }, { RG_AGG_MIN, RG_VOTE_SUM } };
+    } HOW[6] = {
+        { RG_AGG_LAST, RG_VOTE_MAJORITY }, { RG_AGG_LAST, RG_VOTE_MAX }, { RG_AGG_MIN, RG_VOTE_MAX },
+        { RG_AGG_MEAN, RG_VOTE_MAX },      { RG_AGG_LAST, RG_VOTE_SUM }, { RG_AGG_MIN, RG_VOTE_SUM }
+    };
     rg_err e = RG_ERR_INIT;
     for (size_t i = 0; i < 6; i++) {
         OK(rg_tree_choose(t, HOW[i].agg, HOW[i].vote, 1, RG_PROBABILITY, &e), e);
@@ -78,7 +80,8 @@ TEST(accuracies_are_those_of_the_table)
             printf("# p %.2f d %5.2f N %2d column %zu: %5.1f, table %5.1f%s\n", ROWS[r].p, ROWS[r].d,
                    (int)ROWS[r].N, c, got[r][c], ROWS[r].want[c], d > 3 ? "  <-- far" : "");
             if (d > 4.5)
-                fail_msg("row %zu column %zu: %.1f %%, the table says %.1f", r, c, got[r][c], ROWS[r].want[c]);
+                fail_msg("row %zu column %zu: %.1f %%, the table says %.1f", r, c, got[r][c],
+                         ROWS[r].want[c]);
             off += d;
         }
     }
@@ -86,9 +89,10 @@ TEST(accuracies_are_those_of_the_table)
     printf("# mean absolute difference %.2f points over %zu problems a cell\n", off, problems());
     CHECK(off <= 1.5);
     CHECK(got[3][MAJORITY] < got[2][MAJORITY] && got[6][MAJORITY] > got[5][MAJORITY]); /* with N: down, up */
-    CHECK(got[0][BEAM] > got[0][LAST] && got[1][BEAM] > got[1][AVG]);   /* search helps where it is hard */
-    CHECK(got[4][BEAM] < got[4][MAJORITY] && got[7][BEAM] < got[7][MAJORITY] - 50); /* and harms when misled */
-    CHECK(got[5][VOTE_LAST] >= got[5][BEAM]);                           /* voting is enough where it is easy */
+    CHECK(got[0][BEAM] > got[0][LAST] && got[1][BEAM] > got[1][AVG]); /* search helps where it is hard */
+    CHECK(got[4][BEAM] < got[4][MAJORITY] &&
+          got[7][BEAM] < got[7][MAJORITY] - 50); /* and harms when misled */
+    CHECK(got[5][VOTE_LAST] >= got[5][BEAM]);    /* voting is enough where it is easy */
 }
 
 /* A weak verifier, N = 16: no method wins everywhere (same section). */

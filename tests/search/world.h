@@ -18,8 +18,8 @@ enum { WORLD_STEPS = 8, WORLD_WRONG = 6 };
 
 typedef struct world {
     double p, d;
-    size_t tokens_in;   /* steps that entered the verifier, each counted once */
-    size_t batches;     /* calls of expand */
+    size_t tokens_in; /* steps that entered the verifier, each counted once */
+    size_t batches;   /* calls of expand */
 } world;
 
 /* A node's handle: steps so far, and how many of them are right (from the first on). */
@@ -111,12 +111,14 @@ static inline rg_status world_score(void *self, rg_node **v, size_t n, const rg_
     return RG_OK;
 }
 
-static inline void world_search(rg_tree *t, world *w, const char *method, const rg_search_opt *o, uint64_t seed)
+static inline void world_search(rg_tree *t, world *w, const char *method, const rg_search_opt *o,
+                                uint64_t seed)
 {
     const rg_proposer p = { .self = w, .expand = world_expand };
     const rg_scorer sc = { .self = w, .name = "toy verifier", .scale = RG_PROBABILITY, .score = world_score };
     rg_err e = RG_ERR_INIT;
-    OK(rg_search_run(t, rg_strategy_find(method), o, &p, &sc, NULL, rg_stream_root(seed, "toy", 3), NULL, &e), e);
+    OK(rg_search_run(t, rg_strategy_find(method), o, &p, &sc, NULL, rg_stream_root(seed, "toy", 3), NULL, &e),
+       e);
 }
 
 #endif

@@ -12,6 +12,8 @@
 #include "rung/base/mem.h"
 #include "rung/solve/solve.h"
 
+#include "../../src/solve/text_ports.h"
+
 #define CONFIG "00000000000000aa"
 
 static char path[64];
@@ -36,6 +38,7 @@ static int teardown(void **state)
 typedef struct made {
     rg_record r;
     rg_candidate c[2];
+    text_node text[2];
     rg_node node[3];
     rg_vote vote[1];
 } made;
@@ -49,6 +52,7 @@ static char *own(const char *text)
 static const rg_record *record(made *m, const rg_problem *p, const char *config)
 {
     *m = (made){ .c = { { .index = 0,
+                          .node = 1,
                           .text = own("so \\boxed{7}\n"),
                           .answer = own("7"),
                           .canon = own("q:7"),
@@ -58,6 +62,7 @@ static const rg_record *record(made *m, const rg_problem *p, const char *config)
                           .tokens = 5,
                           .logp = -0.5 },
                         { .index = 1,
+                          .node = 2,
                           .text = own("no \"idea\"\xff"),
                           .extract_rule = "none",
                           .correct = p->gold == NULL ? -1 : 0,
@@ -65,13 +70,19 @@ static const rg_record *record(made *m, const rg_problem *p, const char *config)
                           .tokens = 9,
                           .logp = -0.25 } },
                  .vote = { { .answer_class = 0, .count = 1, .weight = 1, .first = 1 } } };
-    m->node[0] = (rg_node){ .parent = RG_NO_NODE, .score = NAN, .reason = "root" };
+    for (size_t i = 0; i < 2; i++)
+        m->text[i] = (text_node){ .text = m->c[i].text,
+                                  .n = strlen(m->c[i].text),
+                                  .answer = m->c[i].answer == NULL ? NULL : own(m->c[i].answer),
+                                  .correct = m->c[i].correct };
+    m->node[0] = (rg_node){ .parent = RG_NO_NODE, .sampled = 2, .score = NAN, .reason = "root" };
     for (size_t i = 0; i < 2; i++)
         m->node[i + 1] = (rg_node){ .id = i + 1,
                                     .depth = 1,
                                     .index = i,
                                     .score = NAN,
-                                    .handle = &m->c[i],
+                                    .value = NAN,
+                                    .handle = &m->text[i],
                                     .answer_class = i == 0 ? 0 : RG_NO_CLASS,
                                     .reason = "candidate" };
     m->r = (rg_record){ .id = own(p->id),
@@ -80,7 +91,7 @@ static const rg_record *record(made *m, const rg_problem *p, const char *config)
                         .policy = own("toy"),
                         .config = own(config),
                         .model_sha256 = "00",
-                        .opt = { .method = rg_strategy_find("majority"), .N = 2, .seed = UINT64_MAX },
+                        .opt = { .method = rg_strategy_find("majority"), .search.N = 2, .seed = UINT64_MAX },
                         .candidate = m->c,
                         .n = 2,
                         .answer = "7",

@@ -37,12 +37,14 @@ static const rg_bias DIGITS[] = { { 16, 12 }, { 17, 10 }, { 220, 15 } };
 static rg_solve_opt options(const char *method, size_t N, size_t tokens, uint64_t seed)
 {
     rg_solve_opt o = { .method = rg_strategy_find(method),
-                       .N = N,
+                       .step_tokens = 64,
                        .seed = seed,
                        .sampling = RG_SAMPLING_DEFAULTS,
                        .max_tokens = tokens,
                        .prompt_style = "none",
                        .last_number = true };
+    rg_search_defaults(&o.search);
+    o.search.N = (int64_t)N;
     o.sampling.bias = DIGITS;
     o.sampling.n_bias = COUNT(DIGITS);
     return o;
@@ -327,7 +329,7 @@ TEST(the_config_hash_sees_every_setting)
     rg_solve_opt o[18];
     for (size_t i = 0; i < COUNT(o); i++)
         o[i] = base;
-    o[1].N = 5;
+    o[1].search.N = 5;
     o[2].seed = 2;
     o[3].max_tokens = 41;
     o[4].method = rg_strategy_find("adaptive");

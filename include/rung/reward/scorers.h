@@ -8,8 +8,11 @@
 /* Mean log-probability per token of the node's own tokens (nats, <= 0).  Free: the engine had
  * the logits anyway. */
 rg_scorer rg_scorer_logp(void);
+/* The same as a probability: the geometric mean of the own tokens' probabilities, in (0, 1]. */
+rg_scorer rg_scorer_confidence(void);
 
-/* 1 when the node's answer equals the reference, else 0: an upper bound, never a method.
+/* 1 when the node's answer equals the reference, else 0; NaN where nothing is answered yet.  An
+ * upper bound, never a method.
  * answer_of borrows the extracted answer of a node (n = 0: none). */
 typedef struct rg_oracle {
     rg_str gold;

@@ -27,8 +27,8 @@ typedef struct rg_run {
     rg_tree  tree;
     double   wall_s;
     bool     complete;          /* false: cancelled or out of time, partial */
-    /* of candidates 1..k */
-    size_t   gen_tokens, wasted_tokens;     /* wasted: in candidates without an answer */
+    /* of all nodes that count */
+    size_t   gen_tokens, wasted_tokens;     /* wasted: on no path to an answer that votes */
     double   gen_flops;
 } rg_run;
 void rg_run_free(rg_run *r);
@@ -39,15 +39,25 @@ rg_status rg_solve_run(rg_run *r, const rg_strategy *strategy, const rg_search_o
 
 /* ---- text ---- */
 
-typedef enum rg_score_kind { RG_SCORE_LOGP, RG_SCORE_ORACLE } rg_score_kind;
+typedef enum rg_score_kind { RG_SCORE_CONFIDENCE, RG_SCORE_LOGP, RG_SCORE_ORACLE } rg_score_kind;
+#define RG_SCORE_NAMES "confidence,logp,oracle"
+
+typedef enum rg_step_kind {
+    RG_STEPS_BLANK,             /* a step ends at an empty line */
+    RG_STEPS_HEADER,            /* ... where a line "Step k" begins */
+    RG_STEPS_TOKENS             /* ... after step_tokens tokens */
+} rg_step_kind;
+#define RG_STEP_NAMES "blank,header,tokens"
 
 typedef struct rg_solve_opt {
     const rg_strategy *method;
-    size_t             N;
+    rg_search_opt      search;          /* N, M, depth, ... */
+    rg_step_kind       step;
+    size_t             step_tokens;     /* of one step; one that grows longer is cut and pruned */
     uint64_t           seed;
     rg_sampling        sampling;
     size_t             max_tokens;      /* of one answer */
-    rg_score_kind      score;           /* what best-of-n chooses by */
+    rg_score_kind      score;           /* what steps and answers are valued by */
     const char        *prompt_style;    /* "auto" or a name of text/prompt.h */
     const char        *system;          /* replaces the style's system message; NULL = style's */
     const char *const *stop;
@@ -57,14 +67,16 @@ typedef struct rg_solve_opt {
     int64_t            now_unix;        /* the clock a template may ask for */
 } rg_solve_opt;
 
-typedef struct rg_candidate {
-    size_t    index;
-    char     *text, *answer, *canon;    /* answer and canon NULL when there is none */
+typedef struct rg_candidate {           /* an answer that votes: a path of the tree */
+    size_t      index;
+    size_t      node;                   /* where it ends */
+    char       *text;
+    const char *answer, *canon;         /* NULL when there is none */
     const char *extract_rule;
-    int       correct;                  /* 1, 0, or -1: no reference */
-    rg_finish finish;
-    size_t    tokens;
-    double    logp;                     /* sum, nats */
+    int         correct;                /* 1, 0, or -1: no reference */
+    rg_finish   finish;
+    size_t      tokens, steps;
+    double      logp;                   /* sum, nats */
 } rg_candidate;
 
 typedef struct rg_record {
@@ -80,6 +92,8 @@ typedef struct rg_record {
     int         majority_correct, any_correct;  /* over all n; -1 without a reference */
     size_t      prompt_tokens;
     double      prompt_flops;
+    uint64_t    context_tokens;         /* had the whole context been read again for every step */
+    struct text_ports *text;            /* what the tree's handles point to */
 } rg_record;
 void rg_record_free(rg_record *r);              /* NULL is fine */
 
