@@ -21,8 +21,8 @@ enum { PASSES = 5, MAX_N = 128, MAX_K = 4864 };
 static const size_t weights_bytes = (size_t)128 << 20;
 static const size_t shapes[][2] = { { 896, 896 }, { 4864, 896 }, { 896, 4864 }, { 151936, 896 } };
 static const size_t widths[] = { 1, 4, 16, 128 };
-static const uint32_t types[] = { RG_Q4_0, RG_Q4_1, RG_Q5_0, RG_Q8_0, RG_Q4_K,
-                                  RG_Q5_K, RG_Q6_K, RG_F16,  RG_F32 };
+static const uint32_t types[] = { RG_Q4_0, RG_Q4_1, RG_Q5_0, RG_Q5_1,   RG_Q8_0,   RG_Q2_K, RG_Q3_K,
+                                  RG_Q4_K, RG_Q5_K, RG_Q6_K, RG_IQ4_NL, RG_IQ4_XS, RG_F16,  RG_F32 };
 
 typedef struct limits {
     double read, dot, fma; /* bytes or operations a second */
@@ -206,8 +206,10 @@ static bool open_bench(bench *b, size_t threads, rg_isa isa, const bench *share)
 
 static void bench_quantize(bench *b)
 {
-    static const char *const names[] = { "f32", "per 32", "per 256", "per 256, sums per 16" };
-    for (int kind = RG_ACT_F32; kind <= RG_ACT_Q256_16; kind++) {
+    static const char *const names[RG_N_ACT] = {
+        "f32", "per 32", "per 256", "per 256, sums per 16", "... offset 4", "... mins", "... offset 128"
+    };
+    for (int kind = RG_ACT_F32; kind < RG_N_ACT; kind++) {
         const double t = seconds();
         for (int i = 0; i < 20; i++)
             b->k.quantize(b->act, (rg_act)kind, b->x, MAX_K, 16, MAX_K, 0, 4);

@@ -13,10 +13,12 @@ import gguf
 import numpy as np
 
 K = 256
-TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
+TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q8_0", "Q4_K", "Q5_K", "Q6_K",
+         "Q5_1", "Q2_K", "Q3_K", "IQ4_NL", "IQ4_XS"]
 # Where each block keeps f16 numbers; there NaN and infinity are redrawn.
 HALVES = {"F16": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q8_0": [0], "Q4_K": [0, 2],
-          "Q5_K": [0, 2], "Q6_K": [208]}
+          "Q5_K": [0, 2], "Q6_K": [208], "Q5_1": [0, 2], "Q2_K": [80, 82], "Q3_K": [108],
+          "IQ4_NL": [0], "IQ4_XS": [0]}
 
 
 def finite_half(rng):

@@ -106,12 +106,12 @@ typedef struct floats_of {
 } floats_of;
 
 static const floats_of float_places[] = {
-    { RG_F32, 0, 1, 4, 0x7f80 },  { RG_F16, 0, 1, 2, 0x7c00 },   { RG_BF16, 0, 1, 2, 0x7f80 },
-    { RG_F64, 0, 1, 8, 0x7ff0 },  { RG_Q4_0, 0, 1, 2, 0x7c00 },  { RG_Q4_1, 0, 2, 2, 0x7c00 },
-    { RG_Q5_0, 0, 1, 2, 0x7c00 }, { RG_Q5_1, 0, 2, 2, 0x7c00 },  { RG_Q8_0, 0, 1, 2, 0x7c00 },
-    { RG_Q8_1, 0, 2, 2, 0x7c00 }, { RG_Q2_K, 80, 2, 2, 0x7c00 }, { RG_Q3_K, 108, 1, 2, 0x7c00 },
-    { RG_Q4_K, 0, 2, 2, 0x7c00 }, { RG_Q5_K, 0, 2, 2, 0x7c00 },  { RG_Q6_K, 208, 1, 2, 0x7c00 },
-    { RG_Q8_K, 0, 1, 4, 0x7f80 },
+    { RG_F32, 0, 1, 4, 0x7f80 },  { RG_F16, 0, 1, 2, 0x7c00 },    { RG_BF16, 0, 1, 2, 0x7f80 },
+    { RG_F64, 0, 1, 8, 0x7ff0 },  { RG_Q4_0, 0, 1, 2, 0x7c00 },   { RG_Q4_1, 0, 2, 2, 0x7c00 },
+    { RG_Q5_0, 0, 1, 2, 0x7c00 }, { RG_Q5_1, 0, 2, 2, 0x7c00 },   { RG_Q8_0, 0, 1, 2, 0x7c00 },
+    { RG_Q8_1, 0, 2, 2, 0x7c00 }, { RG_Q2_K, 80, 2, 2, 0x7c00 },  { RG_Q3_K, 108, 1, 2, 0x7c00 },
+    { RG_Q4_K, 0, 2, 2, 0x7c00 }, { RG_Q5_K, 0, 2, 2, 0x7c00 },   { RG_Q6_K, 208, 1, 2, 0x7c00 },
+    { RG_Q8_K, 0, 1, 4, 0x7f80 }, { RG_IQ4_NL, 0, 1, 2, 0x7c00 }, { RG_IQ4_XS, 0, 1, 2, 0x7c00 },
 };
 
 static const floats_of *places_of(uint32_t type)

@@ -9,28 +9,41 @@ static uint16_t read16(const uint8_t *p)
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
+/* The integer that stands at element k. */
+static float whole(const rg__raw *b, rg__layout L, size_t k)
+{
+    return (float)((L.codebook ? rg__iq4[b->q[k]] : b->q[k]) - L.offset);
+}
+
 static void dequant_small(float *y, const rg__raw *b, rg__layout L)
 {
     const float d = rg_f16_to_f32(b->d), m = rg_f16_to_f32(b->m);
     for (size_t k = 0; k < 32; k++) {
-        const float v = (float)((int)b->q[k] - L.offset) * d;
-        y[k] = L.fold == RG__FOLD_32_MIN ? v + m : v;
+        const float v = whole(b, L, k) * d;
+        y[k] = L.mins ? v + m : v;
     }
+}
+
+/* Scale and min of element k of a block of 256, before d and dmin. */
+static void scales_of(float *sc, float *m, const rg__raw *b, rg__layout L, size_t k)
+{
+    const uint8_t s = b->sc[L.fold == RG__FOLD_256_16 ? k / 16 : k / 32];
+    if (!L.mins)
+        *sc = (float)(int8_t)s, *m = 0.0f;
+    else if (L.fold == RG__FOLD_256_16)
+        *sc = (float)(s & 15), *m = (float)(s >> 4);
+    else
+        *sc = (float)s, *m = (float)b->ms[k / 32];
 }
 
 static void dequant_k(float *y, const rg__raw *b, rg__layout L)
 {
     const float d = rg_f16_to_f32(b->d), dmin = rg_f16_to_f32(b->m);
     for (size_t k = 0; k < 256; k++) {
-        const float q = (float)((int)b->q[k] - L.offset);
-        if (L.fold == RG__FOLD_256_16) {
-            const float s = d * (float)(int8_t)b->sc[k / 16];
-            y[k] = s * q;
-        } else {
-            const float s = d * (float)b->sc[k / 32], m = dmin * (float)b->ms[k / 32];
-            const float v = s * q;
-            y[k] = v - m;
-        }
+        float sc, m;
+        scales_of(&sc, &m, b, L, k);
+        const float s = d * sc, v = s * whole(b, L, k), less = dmin * m;
+        y[k] = L.mins ? v - less : v;
     }
 }
 

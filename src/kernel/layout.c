@@ -11,13 +11,7 @@ size_t rg_panel_bytes(uint32_t type, size_t K)
 
 rg_act rg_act_of(uint32_t type)
 {
-    switch (rg__layout_of(type).fold) {
-    case RG__FOLD_32:
-    case RG__FOLD_32_MIN: return RG_ACT_Q32;
-    case RG__FOLD_256_MIN: return RG_ACT_Q256;
-    case RG__FOLD_256_16: return RG_ACT_Q256_16;
-    default: return RG_ACT_F32;
-    }
+    return (rg_act)rg__layout_of(type).act;
 }
 
 size_t rg_act_tiles(size_t N)

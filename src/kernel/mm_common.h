@@ -27,6 +27,12 @@ static RG__INLINE void prefetch_head(const uint8_t *unit, rg__layout L, size_t b
         prefetch(unit + L.high + b * L.high_step + at + RG__AHEAD);
 }
 
+/* Every quantised type but Q8_0, whose panels are whole bytes already. */
+#define RG__PACKED_TYPES(X)                                                                                  \
+    X(Q4_0)                                                                                                  \
+    X(Q4_1)                                                                                                  \
+    X(Q5_0) X(Q5_1) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_NL) X(IQ4_XS)
+
 /* How a tile reads a run of rg__block: as whole bytes, scales ready. */
 static RG__INLINE rg__layout expanded(rg__layout L)
 {
@@ -37,6 +43,7 @@ static RG__INLINE rg__layout expanded(rg__layout L)
     L.d_step = sizeof(rg__block);
     L.low_bits = 8;
     L.high_bits = 0;
+    L.codebook = false;
     return L;
 }
 

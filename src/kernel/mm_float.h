@@ -21,15 +21,14 @@ static RG__INLINE void floats_of_blocks(float *out, const uint8_t *panel, size_t
         float *to = out + 32 * 16 * (b - b0) + 8 * half;
         size_t in;
         const uint8_t *u = rg__unit_at(panel, L, b, &in);
-        vf d, m;
         vi lo, hi;
-        block_scales(&d, &m, u, in, half, L);
+        const scales s = block_scales(u, in, half, L);
 #define GROUPS(j)                                                                                            \
     {                                                                                                        \
-        const vf s = L.fold == RG__FOLD_256_16 && (j) >= 2 ? m : d;                                          \
+        const vf d = (j) < 2 ? s.d : s.d2, m = (j) < 2 ? s.m : s.m2;                                         \
         pair(&lo, &hi, u, in, j, half, L, true);                                                             \
-        store_group(to + 128 * (j), lo, s, m, L);                                                            \
-        store_group(to + 128 * (j) + 64, hi, s, m, L);                                                       \
+        store_group(to + 128 * (j), lo, d, m, L);                                                            \
+        store_group(to + 128 * (j) + 64, hi, d, m, L);                                                       \
     }
         GROUPS(0)
         GROUPS(1)
@@ -45,13 +44,8 @@ static void floats_of(float *out, const uint8_t *panel, uint32_t type, size_t k,
 #define QUANTISED(T)                                                                                         \
     case RG_##T: floats_of_blocks(out, panel, k / 32, n / 32, rg__layout_of(RG_##T)); break;
     switch (type) {
-        QUANTISED(Q4_0)
-        QUANTISED(Q4_1)
-        QUANTISED(Q5_0)
+        RG__PACKED_TYPES(QUANTISED)
         QUANTISED(Q8_0)
-        QUANTISED(Q4_K)
-        QUANTISED(Q5_K)
-        QUANTISED(Q6_K)
     default: break;
     }
 #undef QUANTISED

@@ -18,19 +18,33 @@ static void unpack_scales(rg__block *out, const uint8_t *unit, rg__layout L, siz
 {
     for (size_t r = 0; r < RG_PANEL_ROWS; r++) {
         const float d = f16_at(unit + L.d + b * L.d_step, r);
-        out->extra[r] = 0.0f;
-        switch (L.fold) {
-        case RG__FOLD_32_MIN: out->extra[r] = f16_at(unit + L.dm + b * L.d_step, r); /* fall through */
-        case RG__FOLD_32: out->scale[r] = d; break;
-        case RG__FOLD_256_MIN:
-            out->scale[r] = (float)unit[L.sc + 16 * b + r] * d;
-            out->extra[r] = (float)unit[L.m + 16 * b + r] * f16_at(unit + L.dm, r);
-            break;
-        default:
-            out->scale[r] = (float)(int8_t)unit[L.sc + 32 * b + r] * d;
-            out->extra[r] = (float)(int8_t)unit[L.sc + 32 * b + 16 + r] * d;
-        }
+        const float m = L.mins ? f16_at(unit + L.dm + b * L.d_step, r) : 0.0f;
+        for (size_t h = 0; h < 2; h++)
+            switch (L.fold) {
+            case RG__FOLD_32:
+                out->scale[h][r] = d;
+                out->min[h][r] = m;
+                break;
+            case RG__FOLD_256: {
+                const uint8_t sc = unit[L.sc + 16 * b + r];
+                out->scale[h][r] = (L.mins ? (float)sc : (float)(int8_t)sc) * d;
+                out->min[h][r] = L.mins ? (float)unit[L.m + 16 * b + r] * m : 0.0f;
+                break;
+            }
+            default: {
+                const uint8_t sc = unit[L.sc + 32 * b + 16 * h + r];
+                out->scale[h][r] = (L.mins ? (float)(sc & 15) : (float)(int8_t)sc) * d;
+                out->min[h][r] = L.mins ? (float)(sc >> 4) * m : 0.0f;
+            }
+            }
     }
+}
+
+/* The `bits` bits of group g at byte i of a run of vectors. */
+static unsigned bits_of(const uint8_t *p, size_t g, size_t i, unsigned bits)
+{
+    const size_t per = 8 / bits; /* groups in one vector */
+    return (unsigned)p[64 * (g / per) + i] >> bits * (g % per) & ((1u << bits) - 1);
 }
 
 /* Block b of a panel. */
@@ -40,13 +54,10 @@ static void unpack(rg__block *out, const uint8_t *panel, rg__layout L, size_t b)
     const uint8_t *low = unit + L.low + b * L.low_step, *high = unit + L.high + b * L.high_step;
     for (size_t g = 0; g < 8; g++)
         for (size_t i = 0; i < 64; i++) {
-            unsigned q =
-                L.low_bits == 8 ? low[64 * g + i] : (unsigned)low[64 * (g / 2) + i] >> 4 * (g % 2) & 15u;
-            if (L.high_bits == 1)
-                q |= ((unsigned)high[i] >> g & 1u) << 4;
-            else if (L.high_bits == 2)
-                q |= ((unsigned)high[64 * (g / 4) + i] >> 2 * (g % 4) & 3u) << 4;
-            out->q[g][i] = (uint8_t)q;
+            unsigned q = bits_of(low, g, i, L.low_bits);
+            if (L.high_bits)
+                q |= bits_of(high, g, i, L.high_bits) << L.low_bits;
+            out->q[g][i] = L.codebook ? rg__iq4[q] : (uint8_t)q;
         }
     unpack_scales(out, unit, L, b);
 }
@@ -85,10 +96,10 @@ static float dot(const rg__block *w, column a, size_t b, size_t r, size_t g0, si
 static float row_fold_32(float acc, const rg__block *w, column a, size_t nb, size_t r, rg__layout L)
 {
     for (size_t b = 0; b < nb; b++) {
-        const int32_t start = L.offset ? get_i32(a, RG__ACT_ISUM, 8u * L.isum_row + b) : 0;
-        acc = fmaf(dot(w + b, a, b, r, 0, 8, start), w[b].scale[r] * get_f32(a, RG__ACT_32_D, b), acc);
-        if (L.fold == RG__FOLD_32_MIN)
-            acc = fmaf(w[b].extra[r], get_f32(a, RG__ACT_32_FSUM, b), acc);
+        const int32_t start = L.offset ? get_i32(a, RG__ACT_SUMS, 8u * L.isum_row + b) : 0;
+        acc = fmaf(dot(w + b, a, b, r, 0, 8, start), w[b].scale[0][r] * get_f32(a, RG__ACT_32_D, b), acc);
+        if (L.mins)
+            acc = fmaf(w[b].min[0][r], get_f32(a, RG__ACT_32_FSUM, b), acc);
     }
     return acc;
 }
@@ -96,23 +107,23 @@ static float row_fold_32(float acc, const rg__block *w, column a, size_t nb, siz
 static float row_fold_256(float acc, const rg__block *w, column a, size_t nb, size_t r, rg__layout L)
 {
     float t = 0.0f;
-    for (size_t b = 0; b < nb; b++)
-        if (L.fold == RG__FOLD_256_MIN) {
-            t = fmaf(dot(w + b, a, b, r, 0, 8, 0), w[b].scale[r], t);
-            t = fmaf(w[b].extra[r], get_f32(a, RG__ACT_256_FSUM, b), t);
-        } else {
-            t = fmaf(dot(w + b, a, b, r, 0, 4, get_i32(a, RG__ACT_ISUM, 2 * b)), w[b].scale[r], t);
-            t = fmaf(dot(w + b, a, b, r, 4, 8, get_i32(a, RG__ACT_ISUM, 2 * b + 1)), w[b].extra[r], t);
-        }
-    return fmaf(t, get_f32(a, L.fold == RG__FOLD_256_MIN ? RG__ACT_256_D : RG__ACT_16_D, 0), acc);
+    const size_t parts = L.fold == RG__FOLD_256_16 ? 2 : 1, groups = 8 / parts;
+    for (size_t i = 0; i < nb * parts; i++) {
+        const rg__block *x = w + i / parts;
+        const size_t h = i % parts;
+        const int32_t start = L.offset ? get_i32(a, RG__ACT_SUMS, i) : 0;
+        t = fmaf(dot(x, a, i / parts, r, h * groups, (h + 1) * groups, start), x->scale[h][r], t);
+        if (L.mins)
+            t = fmaf(x->min[h][r], get_f32(a, RG__ACT_SUMS, i), t);
+    }
+    return fmaf(t, get_f32(a, rg__act_256_d((rg_act)L.act), 0), acc);
 }
 
 /* y[r] += the group's part of 16 rows and one column. */
 static void group_column(float *y, const rg__block *w, column a, size_t nb, rg__layout L)
 {
-    const bool per_32 = L.fold == RG__FOLD_32 || L.fold == RG__FOLD_32_MIN;
     for (size_t r = 0; r < RG_PANEL_ROWS; r++)
-        y[r] = per_32 ? row_fold_32(y[r], w, a, nb, r, L) : row_fold_256(y[r], w, a, nb, r, L);
+        y[r] = L.fold == RG__FOLD_32 ? row_fold_32(y[r], w, a, nb, r, L) : row_fold_256(y[r], w, a, nb, r, L);
 }
 
 static void panel_q(float *y, size_t ldy, const uint8_t *panel, const rg_panels *m, const uint8_t *act,
@@ -152,12 +163,9 @@ static void expand(float w[32][16], const uint8_t *panel, uint32_t type, size_t 
                 memcpy(&h, panel + 2 * at, sizeof h);
                 w[i][r] = rg_bf16_to_f32(h);
             } else {
-                const bool second = L.fold == RG__FOLD_256_16 && i >= 16;
-                const float v =
-                    (float)((int)b.q[i / 4][4 * r + i % 4] - L.offset) * (second ? b.extra[r] : b.scale[r]);
-                w[i][r] = L.fold == RG__FOLD_32_MIN    ? v + b.extra[r]
-                          : L.fold == RG__FOLD_256_MIN ? v - b.extra[r]
-                                                       : v;
+                const float v = (float)((int)b.q[i / 4][4 * r + i % 4] - L.offset) * b.scale[i / 16][r];
+                const float m = b.min[i / 16][r];
+                w[i][r] = !L.mins ? v : L.fold == RG__FOLD_32 ? v + m : v - m;
             }
         }
 }

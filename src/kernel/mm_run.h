@@ -45,12 +45,7 @@ typedef struct kernels {
     }                                                                                                        \
     FORMAT(T, expanded, T##_expand)
 
-EXPANDED_FORMAT(Q4_0)
-EXPANDED_FORMAT(Q4_1)
-EXPANDED_FORMAT(Q5_0)
-EXPANDED_FORMAT(Q4_K)
-EXPANDED_FORMAT(Q5_K)
-EXPANDED_FORMAT(Q6_K)
+RG__PACKED_TYPES(EXPANDED_FORMAT)
 FORMAT(Q8_0, , NULL)
 
 #undef FORMAT
@@ -58,15 +53,13 @@ FORMAT(Q8_0, , NULL)
 
 static const kernels *kernels_of(uint32_t type)
 {
+#define KERNELS(T)                                                                                           \
+    case RG_##T: return &T##_kernels;
     switch (type) {
-    case RG_Q4_0: return &Q4_0_kernels;
-    case RG_Q4_1: return &Q4_1_kernels;
-    case RG_Q5_0: return &Q5_0_kernels;
-    case RG_Q8_0: return &Q8_0_kernels;
-    case RG_Q4_K: return &Q4_K_kernels;
-    case RG_Q5_K: return &Q5_K_kernels;
-    default: return &Q6_K_kernels;
+        RG__PACKED_TYPES(KERNELS)
+    default: return &Q8_0_kernels;
     }
+#undef KERNELS
 }
 
 /* One call of mm, and the panels of it at hand: np (1 or 2) of them from w on. */

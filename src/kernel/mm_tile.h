@@ -25,14 +25,12 @@ typedef struct tile {
     size_t w_step, rec_step, blocks, ahead_lines, half;
 } tile;
 
-/* Where the integer sums of half h (Q6_K: 16 k each) of block b start. */
-static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size_t b, size_t h, size_t c)
+/* Where the integer sum of run i of a record (32 k, or 16) starts. */
+static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size_t i, size_t c)
 {
-    if (L.fold == RG__FOLD_256_16)
-        return i32_at(rec, RG__ACT_ISUM * nc + 4 * (nc * (2 * b + h) + c));
-    if (L.offset != 0 && !dot_signed(L))
-        return i32_at(rec, RG__ACT_ISUM * nc + 4 * (nc * (8u * L.isum_row + b) + c));
-    return vi_zero();
+    if (L.offset == 0 || dot_signed(L))
+        return vi_zero();
+    return i32_at(rec, RG__ACT_SUMS * nc + 4 * (nc * (8u * L.isum_row + i) + c));
 }
 
 #endif
@@ -48,9 +46,9 @@ static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size
     size_t in##p;                                                                                \
     const uint8_t *u##p = rg__unit_at(a.w + (p) * a.w_step, L, b0 + b, &in##p);                  \
     if (stream) prefetch_head(u##p, L, in##p);
-#define SCALES(p)   vf d##p, m##p; block_scales(&d##p, &m##p, u##p, in##p, a.half + (p), L);
-#define START(p, c) vi i##p##c = int_start(rec, RG__NC, L, b, 0, c);
-#define AGAIN(p, c) i##p##c = int_start(rec, RG__NC, L, b, 1, c);
+#define SCALES(p)   const scales f##p = block_scales(u##p, in##p, a.half + (p), L);
+#define START(p, c) vi i##p##c = int_start(rec, RG__NC, L, i, c);
+#define AGAIN(p, c) i##p##c = int_start(rec, RG__NC, L, i + 1, c);
 #define PAIR(p, j)  vi lo##p, hi##p; pair(&lo##p, &hi##p, u##p, in##p, j, a.half + (p), L, stream);
 #define PAIR0(p) PAIR(p, 0)
 #define PAIR1(p) PAIR(p, 1)
@@ -65,17 +63,20 @@ static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size
     }
 #define FOLD_D(p, c)                                                                             \
     s##p##c = vf_fma(vf_of_int(i##p##c),                                                         \
-        vf_mul(d##p, f32_at(rec, RG__ACT_32_D * RG__NC + 4 * (RG__NC * b + (c)))), s##p##c);
-#define FOLD_S(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), d##p, s##p##c);
-#define FOLD_2(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), m##p, s##p##c);
-#define FOLD_M(p, c) s##p##c = vf_fma(m##p, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * b + (c))), s##p##c);
+        vf_mul(f##p.d, f32_at(rec, RG__ACT_32_D * RG__NC + 4 * (RG__NC * b + (c)))), s##p##c);
+#define FOLD_1(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), f##p.d, s##p##c);
+#define FOLD_2(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), f##p.d2, s##p##c);
+#define MIN_1(p, c)                                                                              \
+    s##p##c = vf_fma(f##p.m, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * i + (c))), s##p##c);
+#define MIN_2(p, c)                                                                              \
+    s##p##c = vf_fma(f##p.m2, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * (i + 1) + (c))), s##p##c);
 /* clang-format on */
 
 static RG__INLINE void RG__TILE(tile a, rg__layout L, bool stream)
 {
-    const bool per_32 = L.fold == RG__FOLD_32 || L.fold == RG__FOLD_32_MIN;
-    const size_t d_at = L.fold == RG__FOLD_256_MIN ? RG__ACT_256_D : RG__ACT_16_D;
-    const size_t m_at = per_32 ? RG__ACT_32_FSUM : RG__ACT_256_FSUM;
+    const bool per_32 = L.fold == RG__FOLD_32, twice = L.fold == RG__FOLD_256_16;
+    const size_t d_at = rg__act_256_d((rg_act)L.act);
+    const size_t m_at = per_32 ? RG__ACT_32_FSUM : RG__ACT_SUMS;
     const uint8_t *rec = a.rec;
     RG__PAIRS(LOAD)
     for (size_t b0 = 0; b0 < a.blocks; b0 += 8, rec += a.rec_step) {
@@ -85,27 +86,33 @@ static RG__INLINE void RG__TILE(tile a, rg__layout L, bool stream)
         }
         for (size_t b = 0; b < nb; b++) {
             RG__RUNS(SOURCE)
-            for (size_t i = 0; i < a.ahead_lines; i++, a.ahead += 64)
+            for (size_t n = 0; n < a.ahead_lines; n++, a.ahead += 64)
                 _mm_prefetch((const char *)a.ahead, _MM_HINT_T0);
+            const size_t i = twice ? 2 * b : b; /* of the record's sums */
             RG__RUNS(SCALES)
             RG__PAIRS(START)
             STEP(0)
             STEP(1)
-            if (L.fold == RG__FOLD_256_16) {
-                RG__PAIRS(FOLD_S)
+            if (twice) {
+                RG__PAIRS(FOLD_1)
+                if (L.mins) {
+                    RG__PAIRS(MIN_1)
+                }
                 RG__PAIRS(AGAIN)
             }
             STEP(2)
             STEP(3)
             if (per_32) {
                 RG__PAIRS(FOLD_D)
-            } else if (L.fold == RG__FOLD_256_16) {
+            } else if (twice) {
                 RG__PAIRS(FOLD_2)
             } else {
-                RG__PAIRS(FOLD_S)
+                RG__PAIRS(FOLD_1)
             }
-            if (L.fold == RG__FOLD_32_MIN || L.fold == RG__FOLD_256_MIN) {
-                RG__PAIRS(FOLD_M)
+            if (L.mins && twice) {
+                RG__PAIRS(MIN_2)
+            } else if (L.mins) {
+                RG__PAIRS(MIN_1)
             }
         }
         if (!per_32) {
@@ -133,9 +140,10 @@ static RG__INLINE void RG__TILE(tile a, rg__layout L, bool stream)
 #undef DOTS
 #undef STEP
 #undef FOLD_D
-#undef FOLD_S
+#undef FOLD_1
 #undef FOLD_2
-#undef FOLD_M
+#undef MIN_1
+#undef MIN_2
 #undef RG__TILE
 #undef RG__NC
 #undef RG__RUNS

@@ -101,9 +101,14 @@ static RG__INLINE vf f16x8(const uint8_t *p)
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
+static RG__INLINE vi bytes8(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+}
+
 static RG__INLINE vf u8x8(const uint8_t *p)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+    return _mm256_cvtepi32_ps(bytes8(p));
 }
 
 static RG__INLINE vf s8x8(const uint8_t *p)
@@ -111,23 +116,34 @@ static RG__INLINE vf s8x8(const uint8_t *p)
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
 
-/* The bit at position g of each byte, or the two bits at 2g (n = 2), moved to bits 4 (and 5);
- * bits that cross into the next byte are masked away. */
-static RG__INLINE vi high_bits(vi h, int n, int g)
+/* The bit at position g of each byte, or the two bits at 2g (n = 2), moved to bit `to` (and the
+ * next); bits that cross into the next byte are masked away. */
+static RG__INLINE vi high_bits(vi h, int n, int g, int to)
 {
-    const int shift = 4 - n * g;
+    const int shift = to - n * g;
     h = shift >= 0 ? _mm256_slli_epi32(h, shift) : _mm256_srli_epi32(h, -shift);
-    return _mm256_and_si256(h, _mm256_set1_epi8(n == 1 ? 0x10 : 0x30));
+    return _mm256_and_si256(h, _mm256_set1_epi8((char)((n == 1 ? 1 : 3) << to)));
+}
+
+/* Field g of each byte, of L.low_bits bits; what it stands for where it is a place in the codebook. */
+static RG__INLINE vi low_value(vi v, int g, rg__layout L)
+{
+    v = g == 0 ? v : _mm256_srli_epi16(v, L.low_bits * g);
+    v = _mm256_and_si256(v, _mm256_set1_epi8((char)((1 << L.low_bits) - 1)));
+    if (!L.codebook)
+        return v;
+    const __m128i code = _mm_loadu_si128((const __m128i *)(const void *)rg__iq4);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(code), v);
 }
 
 /* Groups 2j and 2j + 1 of a block, half of the rows. */
 static RG__INLINE void pair(vi *lo, vi *hi, const uint8_t *unit, size_t b, int j, size_t half, rg__layout L,
                             bool stream)
 {
-    const uint8_t *low = unit + L.low + b * L.low_step + 32 * half + (L.low_bits == 8 ? 128 : 64) * j;
+    const int in_low = 8 / L.low_bits, field = 2 * j % in_low; /* groups in one vector */
+    const uint8_t *low = unit + L.low + b * L.low_step + 32 * half + 64 * (2 * j / in_low);
     const uint8_t *high = unit + L.high + b * L.high_step + 32 * half;
-    const __m256i mask = _mm256_set1_epi8(15);
-    if (stream && half == 0)
+    if (stream && half == 0 && field == 0)
         prefetch(low + RG__AHEAD);
     if (L.low_bits == 8) {
         if (stream && half == 0)
@@ -137,37 +153,51 @@ static RG__INLINE void pair(vi *lo, vi *hi, const uint8_t *unit, size_t b, int j
         return;
     }
     const __m256i v = bytes_at(low);
-    *lo = _mm256_and_si256(v, mask);
-    *hi = _mm256_and_si256(_mm256_srli_epi16(v, 4), mask);
+    *lo = low_value(v, field, L);
+    *hi = low_value(v, field + 1, L);
     if (L.high_bits != 0) {
-        const int per = 8 / L.high_bits; /* groups in one plane */
+        const int per = 8 / L.high_bits;
         const __m256i h = bytes_at(high + 64 * (2 * j / per));
-        *lo = _mm256_or_si256(*lo, high_bits(h, L.high_bits, 2 * j % per));
-        *hi = _mm256_or_si256(*hi, high_bits(h, L.high_bits, 2 * j % per + 1));
+        *lo = _mm256_or_si256(*lo, high_bits(h, L.high_bits, 2 * j % per, L.low_bits));
+        *hi = _mm256_or_si256(*hi, high_bits(h, L.high_bits, 2 * j % per + 1, L.low_bits));
     }
 }
 
-/* Scales of block b, half of the rows; *m is what rg__block calls extra. */
-static RG__INLINE void block_scales(vf *d, vf *m, const uint8_t *unit, size_t b, size_t half, rg__layout L)
+/* Scales and mins of a block; the second of each is for k 16..31, where the type has one. */
+typedef struct scales {
+    vf d, d2, m, m2;
+} scales;
+
+static RG__INLINE scales expanded_scales(const uint8_t *block, size_t half)
 {
-    if (L.d_step == sizeof(rg__block)) { /* expanded */
-        *d = vf_load((const float *)(const void *)(unit + b * sizeof(rg__block) + 512) + 8 * half);
-        *m = vf_load((const float *)(const void *)(unit + b * sizeof(rg__block) + 576) + 8 * half);
-        return;
+    const float *f = (const float *)(const void *)(block + offsetof(rg__block, scale)) + 8 * half;
+    return (scales){ vf_load(f), vf_load(f + 16), vf_load(f + 32), vf_load(f + 48) };
+}
+
+/* Of block b, half of the rows. */
+static RG__INLINE scales block_scales(const uint8_t *unit, size_t b, size_t half, rg__layout L)
+{
+    if (L.d_step == sizeof(rg__block))
+        return expanded_scales(unit + b * sizeof(rg__block), half);
+    const uint8_t *f16 = unit + 16 * half;
+    const vf d = f16x8(f16 + L.d + b * L.d_step);
+    const vf m = L.mins ? f16x8(f16 + L.dm + b * L.d_step) : d;
+    if (L.fold == RG__FOLD_32)
+        return (scales){ d, d, m, m };
+    if (L.fold == RG__FOLD_256) {
+        const uint8_t *sc = unit + L.sc + 16 * b + 8 * half;
+        const vf s = vf_mul(L.mins ? u8x8(sc) : s8x8(sc), d);
+        const vf n = vf_mul(u8x8(unit + L.m + 16 * b + 8 * half), m);
+        return (scales){ s, s, n, n };
     }
-    const uint8_t *sc = unit + 8 * half, *f16 = unit + 16 * half;
-    *d = f16x8(f16 + L.d + b * L.d_step);
-    *m = *d;
-    if (L.fold == RG__FOLD_32_MIN)
-        *m = f16x8(f16 + L.dm + b * L.d_step);
-    if (L.fold == RG__FOLD_256_MIN) {
-        *d = _mm256_mul_ps(u8x8(sc + L.sc + 16 * b), *d);
-        *m = _mm256_mul_ps(u8x8(sc + L.m + 16 * b), f16x8(f16 + L.dm));
-    }
-    if (L.fold == RG__FOLD_256_16) {
-        *m = _mm256_mul_ps(s8x8(sc + L.sc + 32 * b + 16), *d);
-        *d = _mm256_mul_ps(s8x8(sc + L.sc + 32 * b), *d);
-    }
+    const uint8_t *sc = unit + L.sc + 32 * b + 8 * half;
+    if (!L.mins)
+        return (scales){ vf_mul(s8x8(sc), d), vf_mul(s8x8(sc + 16), d), d, d };
+    const vi x = bytes8(sc), y = bytes8(sc + 16), low = _mm256_set1_epi32(15);
+    return (scales){ vf_mul(vf_of_int(_mm256_and_si256(x, low)), d),
+                     vf_mul(vf_of_int(_mm256_and_si256(y, low)), d),
+                     vf_mul(vf_of_int(_mm256_srli_epi32(x, 4)), m),
+                     vf_mul(vf_of_int(_mm256_srli_epi32(y, 4)), m) };
 }
 
 /* Blocks [b0, b0 + n) of a panel. */
@@ -178,7 +208,6 @@ static RG__INLINE void expand_blocks(rg__block *out, const uint8_t *panel, size_
         rg__block *to = out + i / 2;
         size_t in;
         const uint8_t *u = rg__unit_at(panel, L, b0 + i / 2, &in);
-        vf d, m;
         vi lo, hi;
 #define EXPAND(j)                                                                                            \
     pair(&lo, &hi, u, in, j, half, L, false);                                                                \
@@ -189,9 +218,13 @@ static RG__INLINE void expand_blocks(rg__block *out, const uint8_t *panel, size_
         EXPAND(2)
         EXPAND(3)
 #undef EXPAND
-        block_scales(&d, &m, u, in, half, L);
-        vf_store(to->scale + 8 * half, d);
-        vf_store(to->extra + 8 * half, m);
+        const scales s = block_scales(u, in, half, L);
+        vf_store(to->scale[0] + 8 * half, s.d);
+        vf_store(to->min[0] + 8 * half, s.m);
+        if (L.fold == RG__FOLD_256_16) {
+            vf_store(to->scale[1] + 8 * half, s.d2);
+            vf_store(to->min[1] + 8 * half, s.m2);
+        }
     }
 }
 
@@ -205,10 +238,8 @@ static RG__INLINE void store_group(float *out, vi q, vf d, vf m, rg__layout L)
     {                                                                                                        \
         const __m256i v = _mm256_and_si256(_mm256_srli_epi32(q, 8 * (i)), low);                              \
         vf f = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(v, offset)), d);                            \
-        if (L.fold == RG__FOLD_32_MIN)                                                                       \
-            f = _mm256_add_ps(f, m);                                                                         \
-        if (L.fold == RG__FOLD_256_MIN)                                                                      \
-            f = _mm256_sub_ps(f, m);                                                                         \
+        if (L.mins)                                                                                          \
+            f = L.fold == RG__FOLD_32 ? _mm256_add_ps(f, m) : _mm256_sub_ps(f, m);                           \
         vf_store(out + 16 * (i), f);                                                                         \
     }
     STORE(0)

@@ -18,53 +18,45 @@ static void put_word(uint8_t *p, uint32_t v)
     memcpy(p, &v, sizeof v);
 }
 
-/* Bits 4 and up of groups [g, g + n), `bits` of them each, side by side. */
-static uint32_t high_word(const uint8_t *q, size_t g, size_t n, unsigned bits)
+/* `bits` bits from bit `from` up of every group of a block, side by side in as few vectors as
+ * hold them: bits = 4 gives nibbles, less gives planes. */
+static void put_bits(uint8_t *to, const uint8_t *q, unsigned from, unsigned bits)
 {
-    const uint32_t mask = bits == 1 ? 0x01010101u : 0x03030303u;
-    uint32_t v = 0;
-    for (size_t i = 0; i < n; i++)
-        v |= (word_at(q + 4 * (g + i)) >> 4 & mask) << bits * i;
-    return v;
+    const uint32_t mask = 0x01010101u * ((1u << bits) - 1);
+    const size_t per = 8 / bits; /* groups in one vector */
+    for (size_t g = 0; g < 8; g += per, to += 64) {
+        uint32_t v = 0;
+        for (size_t i = 0; i < per; i++)
+            v |= (word_at(q + 4 * (g + i)) >> from & mask) << bits * i;
+        put_word(to, v);
+    }
 }
 
 /* 32 elements of row r into block b of a unit. */
 static void put_q(uint8_t *unit, rg__layout L, size_t b, size_t r, const uint8_t *q)
 {
     uint8_t *low = unit + L.low + b * L.low_step + 4 * r, *high = unit + L.high + b * L.high_step + 4 * r;
-    const uint32_t nibble = 0x0f0f0f0fu;
-    if (L.low_bits == 8) {
-        for (size_t g = 0; g < 8; g++)
-            put_word(low + 64 * g, word_at(q + 4 * g));
-        return;
-    }
-    for (size_t j = 0; j < 4; j++)
-        put_word(low + 64 * j, (word_at(q + 8 * j) & nibble) | (word_at(q + 8 * j + 4) & nibble) << 4);
-    const size_t per = L.high_bits ? 8u / L.high_bits : 8; /* groups in one plane */
-    for (size_t g = 0; L.high_bits && g < 8; g += per)
-        put_word(high + 64 * (g / per), high_word(q, g, per, L.high_bits));
+    put_bits(low, q, 0, L.low_bits);
+    if (L.high_bits)
+        put_bits(high, q, L.low_bits, L.high_bits);
 }
 
 static void put_small_scales(uint8_t *unit, rg__layout L, size_t b, size_t r, const rg__raw *x)
 {
     memcpy(unit + L.d + b * L.d_step + 2 * r, &x->d, 2);
-    if (L.fold == RG__FOLD_32_MIN)
+    if (L.mins)
         memcpy(unit + L.dm + b * L.d_step + 2 * r, &x->m, 2);
 }
 
 static void put_k_scales(uint8_t *unit, rg__layout L, size_t r, const rg__raw *x)
 {
     memcpy(unit + L.d + 2 * r, &x->d, 2);
-    if (L.fold == RG__FOLD_256_16) {
-        for (size_t s = 0; s < 16; s++)
-            unit[L.sc + 16 * s + r] = x->sc[s];
-        return;
-    }
-    memcpy(unit + L.dm + 2 * r, &x->m, 2);
-    for (size_t s = 0; s < 8; s++) {
+    for (size_t s = 0; s < (L.fold == RG__FOLD_256_16 ? 16 : 8); s++)
         unit[L.sc + 16 * s + r] = x->sc[s];
+    if (L.mins)
+        memcpy(unit + L.dm + 2 * r, &x->m, 2);
+    for (size_t s = 0; L.m && s < 8; s++)
         unit[L.m + 16 * s + r] = x->ms[s];
-    }
 }
 
 void rg__pack_row(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, size_t K)

@@ -53,9 +53,9 @@ static void column_q32(column at, const float *x, size_t n)
     for (size_t b = 0; b < n / 32; b++) {
         const float d = quant_run(at, 32 * b, x + 32 * b, 32);
         const int32_t s = sum_q(at, 32 * b, 32);
-        put_i32(at, RG__ACT_ISUM, b, -8 * s);
-        put_i32(at, RG__ACT_ISUM, 8 + b, -16 * s);
-        put_i32(at, RG__ACT_ISUM, 16 + b, -128 * s);
+        put_i32(at, RG__ACT_SUMS, b, -8 * s);
+        put_i32(at, RG__ACT_SUMS, 8 + b, -16 * s);
+        put_i32(at, RG__ACT_SUMS, 16 + b, -128 * s);
         put_f32(at, RG__ACT_32_FSUM, b, d * (float)s);
         put_f32(at, RG__ACT_32_D, b, d);
     }
@@ -63,15 +63,14 @@ static void column_q32(column at, const float *x, size_t n)
 
 static void column_q256(column at, rg_act kind, const float *x, size_t n)
 {
-    const float d = quant_run(at, 0, x, n);
-    if (kind == RG_ACT_Q256) {
-        for (size_t b = 0; b < n / 32; b++)
-            put_f32(at, RG__ACT_256_FSUM, b, (float)-sum_q(at, 32 * b, 32));
-        put_f32(at, RG__ACT_256_D, 0, d);
-    } else {
-        for (size_t b = 0; b < n / 16; b++)
-            put_i32(at, RG__ACT_ISUM, b, -32 * sum_q(at, 16 * b, 16));
-        put_f32(at, RG__ACT_16_D, 0, d);
+    const rg__sums sums = rg__sums_of(kind);
+    put_f32(at, rg__act_256_d(kind), 0, quant_run(at, 0, x, n));
+    for (size_t i = 0; i < n / sums.run; i++) {
+        const int32_t s = sum_q(at, i * sums.run, sums.run);
+        if (sums.factor == 0)
+            put_f32(at, RG__ACT_SUMS, i, (float)-s);
+        else
+            put_i32(at, RG__ACT_SUMS, i, -s * sums.factor);
     }
 }
 

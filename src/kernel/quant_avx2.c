@@ -99,31 +99,38 @@ static void record_q32(const record *r, size_t n)
         const __m128i s = _mm_add_epi32(lo, hi);
         const __m128 d4 = _mm_loadu_ps(d);
         const __m128 fsum = _mm_mul_ps(d4, _mm_cvtepi32_ps(s));
-        put_4(r->to, RG__ACT_ISUM, b, times(s, -8), r->tc);
-        put_4(r->to, RG__ACT_ISUM, 8 + b, times(s, -16), r->tc);
-        put_4(r->to, RG__ACT_ISUM, 16 + b, times(s, -128), r->tc);
+        put_4(r->to, RG__ACT_SUMS, b, times(s, -8), r->tc);
+        put_4(r->to, RG__ACT_SUMS, 8 + b, times(s, -16), r->tc);
+        put_4(r->to, RG__ACT_SUMS, 16 + b, times(s, -128), r->tc);
         put_4(r->to, RG__ACT_32_FSUM, b, _mm_castps_si128(fsum), r->tc);
         put_4(r->to, RG__ACT_32_D, b, _mm_castps_si128(d4), r->tc);
     }
 }
 
+static void put_sums(const record *r, size_t i, __m128i s, rg__sums sums)
+{
+    if (sums.factor == 0)
+        put_4(r->to, RG__ACT_SUMS, i, _mm_castps_si128(_mm_cvtepi32_ps(times(s, -1))), r->tc);
+    else
+        put_4(r->to, RG__ACT_SUMS, i, times(s, -(int)sums.factor), r->tc);
+}
+
 static void record_q256(const record *r, rg_act kind, size_t n)
 {
+    const rg__sums sums = rg__sums_of(kind);
     float d[4], inv[4];
     scales(d, inv, r, 0, n);
     for (size_t b = 0; b < n / 32; b++) {
         __m128i lo, hi;
         put_block(r, b, inv, &lo, &hi);
-        if (kind == RG_ACT_Q256) {
-            const __m128 fsum = _mm_cvtepi32_ps(times(_mm_add_epi32(lo, hi), -1));
-            put_4(r->to, RG__ACT_256_FSUM, b, _mm_castps_si128(fsum), r->tc);
+        if (sums.run == 32) {
+            put_sums(r, b, _mm_add_epi32(lo, hi), sums);
         } else {
-            put_4(r->to, RG__ACT_ISUM, 2 * b, times(lo, -32), r->tc);
-            put_4(r->to, RG__ACT_ISUM, 2 * b + 1, times(hi, -32), r->tc);
+            put_sums(r, 2 * b, lo, sums);
+            put_sums(r, 2 * b + 1, hi, sums);
         }
     }
-    const size_t at = kind == RG_ACT_Q256 ? RG__ACT_256_D : RG__ACT_16_D;
-    put_4(r->to, at, 0, _mm_castps_si128(_mm_loadu_ps(d)), r->tc);
+    put_4(r->to, rg__act_256_d(kind), 0, _mm_castps_si128(_mm_loadu_ps(d)), r->tc);
 }
 
 static void record_f32(const record *r, size_t n)

@@ -3,7 +3,12 @@
  *   Q4_0  f16 d, 16 bytes           byte j: element j low, j + 16 high; value (q - 8) d
  *   Q4_1  f16 d, f16 m, 16 bytes    likewise; value q d + m
  *   Q5_0  f16 d, u32 h, 16 bytes    likewise, bit 4 of element j = bit j of h; (q - 16) d
+ *   Q5_1  f16 d, f16 m, u32 h, 16 bytes    likewise; value q d + m
  *   Q8_0  f16 d, 32 s8              value q d
+ *   IQ4_NL  as Q4_0; value code[q] d
+ *   IQ4_XS  f16 d, u16 and 4 bytes of 6-bit scales less 32, 8 x 16 bytes as Q4_0's
+ *   Q2_K  16 bytes scale | min << 4, 64 bytes of 2-bit, f16 d, f16 dmin
+ *   Q3_K  32 bytes of third bits, 64 bytes of 2-bit, 12 bytes of 6-bit scales less 32, f16 d
  *   Q4_K  f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes
  *   Q5_K  the same with 32 bytes of fifth bits before the 128
  *   Q6_K  128 bytes low, 64 bytes high, 16 s8 scales, f16 d
@@ -33,12 +38,55 @@ static void read_small(rg__raw *out, const uint8_t *p, uint32_t type)
             out->q[j] = p[2 + j] ^ 0x80u; /* s8 + 128 */
         return;
     }
-    if (type == RG_Q4_1)
-        out->m = read16(p + 2);
-    nibbles(out->q, p + (type == RG_Q4_0 ? 2 : type == RG_Q4_1 ? 4 : 6), 16);
-    if (type == RG_Q5_0)
-        for (size_t j = 0; j < 32; j++)
-            out->q[j] |= (uint8_t)((p[2 + j / 8] >> j % 8 & 1) << 4);
+    p += 2;
+    if (type == RG_Q4_1 || type == RG_Q5_1) {
+        out->m = read16(p);
+        p += 2;
+    }
+    const bool fifth = type == RG_Q5_0 || type == RG_Q5_1;
+    nibbles(out->q, fifth ? p + 4 : p, 16);
+    for (size_t j = 0; fifth && j < 32; j++)
+        out->q[j] |= (uint8_t)((p[j / 8] >> j % 8 & 1) << 4);
+}
+
+static void read_iq4xs(rg__raw *out, const uint8_t *p)
+{
+    const unsigned high = read16(p + 2);
+    out->d = read16(p);
+    for (size_t b = 0; b < 8; b++) {
+        const unsigned low = (unsigned)p[4 + b / 2] >> 4 * (b % 2) & 15u;
+        out->sc[b] = (uint8_t)((low | (high >> 2 * b & 3u) << 4) - 32u); /* s8 bits */
+        nibbles(out->q + 32 * b, p + 8 + 16 * b, 16);
+    }
+}
+
+/* Two bits of element k: four runs of 32 elements share 32 bytes, from the low bits upward. */
+static uint8_t two_bits(const uint8_t *p, size_t k)
+{
+    return (uint8_t)(p[32 * (k / 128) + k % 32] >> 2 * (k / 32 % 4) & 3);
+}
+
+static void read_q2k(rg__raw *out, const uint8_t *p)
+{
+    memcpy(out->sc, p, 16);
+    out->d = read16(p + 80);
+    out->m = read16(p + 82);
+    for (size_t k = 0; k < 256; k++)
+        out->q[k] = two_bits(p + 16, k);
+}
+
+/* Sixteen 6-bit scales in 12 bytes: low nibbles of the first eight in the low halves of bytes
+ * 0-7, of the others in the high halves; the top two bits of scale s in byte 8 + s % 4. */
+static void read_q3k(rg__raw *out, const uint8_t *p)
+{
+    const uint8_t *s = p + 96;
+    out->d = read16(p + 108);
+    for (size_t j = 0; j < 16; j++) {
+        const unsigned low = (unsigned)s[j % 8] >> 4 * (j / 8) & 15u;
+        out->sc[j] = (uint8_t)((low | ((unsigned)s[8 + j % 4] >> 2 * (j / 4) & 3u) << 4) - 32u);
+    }
+    for (size_t k = 0; k < 256; k++)
+        out->q[k] = (uint8_t)(two_bits(p + 32, k) | (p[k % 32] >> k / 32 & 1) << 2);
 }
 
 /* Eight 6-bit scales and eight 6-bit mins in 12 bytes: the first four of each lie in the low
@@ -80,12 +128,15 @@ static void read_q6k(rg__raw *out, const uint8_t *p)
     for (size_t h = 0; h < 2; h++) /* halves of 128 elements */
         nibbles(out->q + 128 * h, p + 64 * h, 64);
     for (size_t k = 0; k < 256; k++)
-        out->q[k] |= (uint8_t)((high[32 * (k / 128) + k % 32] >> 2 * (k / 32 % 4) & 3) << 4);
+        out->q[k] |= (uint8_t)(two_bits(high, k) << 4);
 }
 
 void rg__raw_read(rg__raw *out, const uint8_t *block, uint32_t type)
 {
     switch (type) {
+    case RG_IQ4_XS: read_iq4xs(out, block); break;
+    case RG_Q2_K: read_q2k(out, block); break;
+    case RG_Q3_K: read_q3k(out, block); break;
     case RG_Q4_K:
     case RG_Q5_K: read_q4k_q5k(out, block, type); break;
     case RG_Q6_K: read_q6k(out, block); break;

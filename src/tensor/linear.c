@@ -7,7 +7,7 @@
 
 #include "ops_int.h"
 
-enum { PIECE = 128, MAX_MATRICES = 4, N_ACT = 4 };
+enum { PIECE = 128, MAX_MATRICES = 4, N_ACT = RG_N_ACT };
 
 size_t rg_ops_scratch_bytes(size_t K)
 {

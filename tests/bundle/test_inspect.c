@@ -115,6 +115,8 @@ TEST(a_scale_that_is_no_number_is_found_in_every_format)
         { RG_Q4_K, { 0, 2 }, 2, "\x00\x7c", "\x01\xfc" },
         { RG_Q5_K, { 0, 2 }, 2, "\x00\x7c", "\x01\xfc" },
         { RG_Q6_K, { 208, 208 }, 1, "\x00\x7c", "\x01\xfc" },
+        { RG_IQ4_NL, { 0, 0 }, 1, "\x00\x7c", "\x01\xfc" },
+        { RG_IQ4_XS, { 0, 0 }, 1, "\x00\x7c", "\x01\xfc" },
         { RG_F32, { 2, 2 }, 1, "\x80\x7f", "\xc0\xff" }, /* the float's two top bytes */
     };
     for (size_t i = 0; i < COUNT(c); i++) {

@@ -9,7 +9,8 @@
 #include "rung/kernel/kernel.h"
 
 static const uint32_t all_types[] = { RG_F32,  RG_F16,  RG_BF16, RG_Q4_0, RG_Q4_1,
-                                      RG_Q5_0, RG_Q8_0, RG_Q4_K, RG_Q5_K, RG_Q6_K };
+                                      RG_Q5_0, RG_Q5_1, RG_Q8_0, RG_Q2_K, RG_Q3_K,
+                                      RG_Q4_K, RG_Q5_K, RG_Q6_K, RG_IQ4_NL, RG_IQ4_XS };
 
 typedef struct mm_case {
     uint32_t type;
@@ -50,7 +51,13 @@ static inline void case_block(uint8_t *p, uint32_t type, uint64_t seed)
     case RG_F16: memcpy(p, &(uint16_t){ rg_f16_from_f32(f) }, 2); break;
     case RG_BF16: memcpy(p, &(uint16_t){ rg_bf16_from_f32(f) }, 2); break;
     case RG_Q6_K: case_put_half(p + 208, h); break;
+    case RG_Q3_K: case_put_half(p + 108, h); break;
+    case RG_Q2_K:
+        case_put_half(p + 80, h);
+        case_put_half(p + 82, h >> 32);
+        break;
     case RG_Q4_1:
+    case RG_Q5_1:
     case RG_Q4_K:
     case RG_Q5_K: case_put_half(p + 2, h >> 32); /* fall through */
     default: case_put_half(p, h);

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-/* Ten types, K = 256: gguf's own dequantisation, bit for bit (oracle/dequant.py). */
+/* Every type, K = 256: gguf's own dequantisation, bit for bit (oracle/dequant.py). */
 TEST(dequant_equals_gguf_bits)
 {
     FILE *f = fopen(test_file("dequant.bin"), "rb");
@@ -128,6 +128,9 @@ TEST(panel_sizes)
 {
     CHECK(rg_panel_bytes(RG_Q8_0, 896) == 14 * 1088 && rg_panel_bytes(RG_Q5_0, 96) == 2 * 704);
     CHECK(rg_panel_bytes(RG_Q4_K, 512) == 2 * 2368 && rg_panel_bytes(RG_Q6_K, 256) == 3392);
+    CHECK(rg_panel_bytes(RG_Q5_1, 64) == 768 && rg_panel_bytes(RG_IQ4_NL, 128) == 2 * 576);
+    CHECK(rg_panel_bytes(RG_Q2_K, 256) == 1344 && rg_panel_bytes(RG_Q3_K, 256) == 1856);
+    CHECK(rg_panel_bytes(RG_IQ4_XS, 512) == 2 * 2240);
     CHECK(rg_panel_bytes(RG_F16, 3) == 128 && rg_panel_bytes(RG_F32, 3) == 192);
 }
 

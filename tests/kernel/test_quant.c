@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-static const rg_act kinds[] = { RG_ACT_F32, RG_ACT_Q32, RG_ACT_Q256, RG_ACT_Q256_16 };
+static const rg_act kinds[] = { RG_ACT_F32,        RG_ACT_Q32,         RG_ACT_Q256,     RG_ACT_Q256_16,
+                                RG_ACT_Q256_16_O4, RG_ACT_Q256_16_MIN, RG_ACT_Q256_O128 };
 
 static void *new_act(size_t bytes)
 {

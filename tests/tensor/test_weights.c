@@ -40,7 +40,7 @@ TEST(types_and_rows_that_do_not_run_are_refused)
     static const float data[64];
     rg_err e = RG_ERR_INIT;
     rg_weights *ws = table();
-    CHECK(rg_weights_add(ws, "x", RG_Q2_K, 1, 256, data, &e) == RG_EFORMAT && strstr(e.msg, "Q2_K"));
+    CHECK(rg_weights_add(ws, "x", RG_Q8_K, 1, 256, data, &e) == RG_EFORMAT && strstr(e.msg, "Q8_K"));
     rg_err_clear(&e);
     CHECK(rg_weights_add(ws, "x", 12345, 1, 256, data, &e) == RG_EFORMAT && strstr(e.msg, "unknown"));
     rg_err_clear(&e);

@@ -16,7 +16,7 @@ extern "C" {
 typedef enum rg_type {
     RG_F32 = 0, RG_F16 = 1, RG_Q4_0 = 2, RG_Q4_1 = 3, RG_Q5_0 = 6, RG_Q5_1 = 7, RG_Q8_0 = 8,
     RG_Q8_1 = 9, RG_Q2_K = 10, RG_Q3_K = 11, RG_Q4_K = 12, RG_Q5_K = 13, RG_Q6_K = 14,
-    RG_Q8_K = 15, RG_I8 = 24, RG_I16 = 25, RG_I32 = 26, RG_I64 = 27, RG_F64 = 28, RG_BF16 = 30,
+    RG_Q8_K = 15, RG_IQ4_NL = 20, RG_IQ4_XS = 23, RG_I8 = 24, RG_I16 = 25, RG_I32 = 26, RG_I64 = 27, RG_F64 = 28, RG_BF16 = 30,
     RG_TYPE_END = 40
 } rg_type;
 

@@ -58,9 +58,18 @@ void rg_k_dequant_row(float *y, const void *row, uint32_t type, size_t K);
 
 /* ---- activations for the quantised path ------------------------------------------------ */
 
-/* How a weight type wants its activations: 8-bit with one scale per 32 (Q8_0, Q5_0, Q4_1,
- * Q4_0) or per 256 elements (K-quants), or as floats (F32, F16, BF16). */
-typedef enum rg_act { RG_ACT_F32, RG_ACT_Q32, RG_ACT_Q256, RG_ACT_Q256_16 /* Q6_K: sums per 16 */ } rg_act;
+/* How a weight type wants its activations: as floats, or as 8-bit numbers with one scale per 32
+ * or per 256 elements and the sums that take the weights' offsets and mins out again. */
+typedef enum rg_act {
+    RG_ACT_F32,         /* F32, F16, BF16 */
+    RG_ACT_Q32,         /* Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL */
+    RG_ACT_Q256,        /* Q4_K, Q5_K: sums per 32, for mins */
+    RG_ACT_Q256_16,     /* Q6_K: sums per 16, for the offset 32 */
+    RG_ACT_Q256_16_O4,  /* Q3_K: ... for the offset 4 */
+    RG_ACT_Q256_16_MIN, /* Q2_K: ... for mins */
+    RG_ACT_Q256_O128,   /* IQ4_XS: sums per 32, for the offset 128 */
+    RG_N_ACT
+} rg_act;
 
 rg_act rg_act_of(uint32_t type);
 size_t rg_act_bytes(rg_act kind, size_t N, size_t K);       /* buffer for N columns, 64-aligned */
@@ -84,9 +93,10 @@ typedef struct rg_kernels {
      * activations.  y rows hold 16 * p1 floats or more (the pad rows of the last panel are
      * written, as zeros).
      *   integer sums inside a block are exact; then one fma per block in ascending k:
-     *   per 32:   acc = fma(isum, dw*da, acc)      [Q4_1: then acc = fma(m, da*sum(q), acc)]
-     *   per 256:  t = fma(isum, d*sc, t) [then t = fma(dmin*m, -sum(q), t)];
-     *             at the end of each 256 (or of K)  acc = fma(t, da, acc), t = 0
+     *   per 32:   acc = fma(isum, dw*da, acc)      [Q4_1, Q5_1: then acc = fma(m, da*sum(q), acc)]
+     *   per 256:  t = fma(isum, d*sc, t) [with mins: then t = fma(dmin*m, -sum(q), t)], a block
+     *             being what one sc scales, 32 elements (Q4_K, Q5_K, IQ4_XS) or 16 (Q2_K, Q3_K,
+     *             Q6_K);  at the end of each 256 (or of K)  acc = fma(t, da, acc), t = 0
      *   floats:   acc = fma(w, x, acc) in ascending k
      * scratch: rg_mm_scratch_bytes(N, K), 64-aligned, of this thread.  Any N >= 1; the caller
      * cuts prompts into pieces of 64 to 256 columns. */
