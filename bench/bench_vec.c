@@ -140,6 +140,14 @@ static void run_put(vectors *v)
 {
     v->k->kv_put(v->idx, v->idx + 64 * RG_PAGE, RG_F16, v->x, v->w, 64, 5);
 }
+static void run_widen_q8(vectors *v)
+{
+    v->k->kv_widen(v->y, v->y + 64 * RG_PAGE, v->idx, v->idx + 20 * RG_PAGE, RG_Q8_0, 64);
+}
+static void run_put_q8(vectors *v)
+{
+    v->k->kv_put(v->idx, v->idx + 64 * RG_PAGE, RG_Q8_0, v->x, v->w, 64, 5);
+}
 
 static void bench_rest(const rg_kernels *k)
 {
@@ -160,6 +168,8 @@ static void bench_rest(const rg_kernels *k)
         { "nonfinite 4864", run_nonfinite, LONG, 4 },
         { "kv_widen f16 D 64", run_widen, 2 * 64 * RG_PAGE, 6 },
         { "kv_put f16 D 64", run_put, 2 * 64, 6 },
+        { "kv_widen q8 D 64", run_widen_q8, 2 * 64 * RG_PAGE, 5 },
+        { "kv_put q8 D 64", run_put_q8, 2 * 64, 5 },
     };
     vectors v = { k, floats(VOCAB), floats(LONG * 2), floats(LONG), calloc(8192, sizeof(int32_t)) };
     if (!v.idx)

@@ -168,46 +168,6 @@ static void attn_end(float *out, const float *st, size_t D)
         vf_store_n(out + d, vf_div(vf_load_n(st + d, D - d), l), D - d);
 }
 
-/* ---- pages ------------------------------------------------------------------------------ */
-
-static void put_f16(uint16_t *kh, uint16_t *vh, const float *k, const float *v, size_t D, size_t at)
-{
-    for (size_t d = 0; d < D; d += VF) {
-        uint16_t h[VF];
-        vf_store_f16(h, vf_load(k + d));
-        vf_store_f16(vh + at * D + d, vf_load(v + d));
-        for (size_t i = 0; i < VF; i++)
-            kh[(d + i) * RG_PAGE + at] = h[i];
-    }
-}
-
-static void kv_put(void *kpage, void *vpage, uint32_t kv_type, const float *k, const float *v, size_t D,
-                   size_t at)
-{
-    if (kv_type == RG_F16) {
-        put_f16(kpage, vpage, k, v, D, at);
-        return;
-    }
-    float *kf = kpage, *vrow = (float *)vpage + at * D;
-    for (size_t d = 0; d < D; d++)
-        kf[d * RG_PAGE + at] = k[d];
-    memcpy(vrow, v, D * sizeof *v);
-}
-
-static void kv_widen(float *k, float *v, const void *kpage, const void *vpage, uint32_t kv_type, size_t D)
-{
-    if (kv_type != RG_F16) {
-        memcpy(k, kpage, D * RG_PAGE * sizeof *k);
-        memcpy(v, vpage, D * RG_PAGE * sizeof *v);
-        return;
-    }
-    const uint16_t *kh = kpage, *vh = vpage;
-    for (size_t i = 0; i < D * RG_PAGE; i += VF) {
-        vf_store(k + i, vf_load_f16(kh + i));
-        vf_store(v + i, vf_load_f16(vh + i));
-    }
-}
-
 static void fill_table(rg_kernels *k)
 {
     k->rmsnorm = rmsnorm;

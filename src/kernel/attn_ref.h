@@ -1,38 +1,6 @@
 /* attn_ref.h - the definition of attention over pages; the second half of vec_ref.c, which
  * includes it.  Contracts and the equations: kernel.h. */
 
-static void kv_put(void *kpage, void *vpage, uint32_t kv_type, const float *k, const float *v, size_t D,
-                   size_t at)
-{
-    if (kv_type == RG_F16) {
-        uint16_t *kh = kpage, *vh = vpage;
-        for (size_t d = 0; d < D; d++) {
-            kh[d * RG_PAGE + at] = rg_f16_from_f32(k[d]);
-            vh[at * D + d] = rg_f16_from_f32(v[d]);
-        }
-    } else {
-        float *kf = kpage, *vf = vpage;
-        for (size_t d = 0; d < D; d++) {
-            kf[d * RG_PAGE + at] = k[d];
-            vf[at * D + d] = v[d];
-        }
-    }
-}
-
-static void kv_widen(float *k, float *v, const void *kpage, const void *vpage, uint32_t kv_type, size_t D)
-{
-    if (kv_type == RG_F16) {
-        const uint16_t *kh = kpage, *vh = vpage;
-        for (size_t i = 0; i < D * RG_PAGE; i++) {
-            k[i] = rg_f16_to_f32(kh[i]);
-            v[i] = rg_f16_to_f32(vh[i]);
-        }
-    } else {
-        memcpy(k, kpage, D * RG_PAGE * sizeof *k);
-        memcpy(v, vpage, D * RG_PAGE * sizeof *v);
-    }
-}
-
 /* a > b ? a : b, so that a NaN in either gives b. */
 static float greater(float a, float b)
 {

@@ -2,6 +2,7 @@
 #include "vec_avx2.h"
 
 #include "vec_body.h"
+#include "kv_body.h"
 #include "attn_body.h"
 
 void rg__vec_init_avx2(rg_kernels *k)

@@ -66,6 +66,45 @@ VF_INLINE void vf_store_f16(uint16_t *p, vf a)
     _mm_storeu_si128((__m128i *)(p + 8), _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 
+VF_INLINE vf vf_set_f16(uint16_t h)
+{
+    return vf_set(_cvtsh_ss(h));
+}
+
+VF_INLINE __m256 widen_bf16(const uint16_t *p)
+{
+    const __m256i h = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(h, 16));
+}
+
+VF_INLINE vf vf_load_bf16(const uint16_t *p)
+{
+    return (vf){ widen_bf16(p), widen_bf16(p + 8) };
+}
+
+/* In the low half of each lane: rounded to nearest even, NaN made quiet. */
+VF_INLINE __m256i narrow_bf16(__m256 a)
+{
+    const __m256i u = _mm256_castps_si256(a), top = _mm256_srli_epi32(u, 16);
+    const __m256i odd = _mm256_and_si256(top, _mm256_set1_epi32(1));
+    const __m256i up = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+    return _mm256_blendv_epi8(_mm256_srli_epi32(up, 16), _mm256_or_si256(top, _mm256_set1_epi32(0x40)), nan);
+}
+
+VF_INLINE void vf_store_bf16(uint16_t *p, vf a)
+{
+    const __m256i h = _mm256_packus_epi32(narrow_bf16(a.lo), narrow_bf16(a.hi));
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(h, 0xd8));
+}
+
+VF_INLINE vf vf_load_s8(const int8_t *p)
+{
+    const __m128i q = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return (vf){ _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)),
+                 _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(q, 8))) };
+}
+
 VF_INLINE vf vf_add(vf a, vf b)
 {
     return (vf){ _mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi) };

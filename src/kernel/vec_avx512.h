@@ -49,6 +49,33 @@ VF_INLINE void vf_store_f16(uint16_t *p, vf a)
     _mm256_storeu_si256((__m256i *)p, _mm512_maskz_cvtps_ph(0xffff, a, _MM_FROUND_TO_NEAREST_INT));
 }
 
+VF_INLINE vf vf_set_f16(uint16_t h)
+{
+    return vf_set(_cvtsh_ss(h));
+}
+
+VF_INLINE vf vf_load_bf16(const uint16_t *p)
+{
+    const __m512i h = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(h, 16));
+}
+
+/* Rounded to nearest even, NaN made quiet. */
+VF_INLINE void vf_store_bf16(uint16_t *p, vf a)
+{
+    const __m512i u = _mm512_castps_si512(a), top = _mm512_srli_epi32(u, 16);
+    const __m512i odd = _mm512_and_si512(top, _mm512_set1_epi32(1));
+    const __m512i up = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
+    const __m512i h = _mm512_mask_or_epi32(_mm512_srli_epi32(up, 16), _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q),
+                                           top, _mm512_set1_epi32(0x40));
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(h));
+}
+
+VF_INLINE vf vf_load_s8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+
 VF_INLINE vf vf_add(vf a, vf b)
 {
     return _mm512_add_ps(a, b);

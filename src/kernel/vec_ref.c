@@ -157,11 +157,7 @@ static bool nonfinite(const float *x, size_t n)
 }
 
 #include "attn_ref.h"
-
-size_t rg_kv_page_bytes(uint32_t kv_type, size_t D)
-{
-    return D * RG_PAGE * (kv_type == RG_F16 ? sizeof(uint16_t) : sizeof(float));
-}
+#include "kv_ref.h"
 
 void rg__vec_init_ref(rg_kernels *k)
 {

@@ -271,49 +271,6 @@ TEST(infinities_and_nan_of_seen_slots)
     }
 }
 
-TEST(pages_hold_what_was_put)
-{
-    static const uint32_t types[] = { RG_F16, RG_F32 };
-    rg_kernels k[RG_N_ISA];
-    const size_t n = levels(k), D = 80;
-    for (size_t a = 0; a < n; a++)
-        for (size_t c = 0; c < COUNT(types); c++) {
-            const size_t size = rg_kv_page_bytes(types[c], D);
-            CHECK(size == D * RG_PAGE * (c == 0 ? 2u : 4u));
-            uint8_t *page[2][2];
-            for (size_t i = 0; i < 4; i++) {
-                page[i / 2][i % 2] = calloc(1, size);
-                CHECK(page[i / 2][i % 2]);
-            }
-            for (size_t t = 0; t < RG_PAGE; t++) {
-                float x[2][80];
-                fill(x[0], 2 * D,
-                     t % 3 == 0   ? 7e4f
-                     : t % 3 == 1 ? 3.0f
-                                  : 1e-6f,
-                     t); /* over-, normal, denormal */
-                k[0].kv_put(page[0][0], page[0][1], types[c], x[0], x[1], D, t);
-                k[a].kv_put(page[1][0], page[1][1], types[c], x[0], x[1], D, t);
-            }
-            CHECK(memcmp(page[0][0], page[1][0], size) == 0 && memcmp(page[0][1], page[1][1], size) == 0);
-            k[0].kv_widen(keys[0], values[0], page[0][0], page[0][1], types[c], D);
-            k[a].kv_widen(keys[1], values[1], page[0][0], page[0][1], types[c], D);
-            CHECK(memcmp(keys[0], keys[1], D * RG_PAGE * sizeof(float)) == 0);
-            CHECK(memcmp(values[0], values[1], D * RG_PAGE * sizeof(float)) == 0);
-            for (size_t t = 1; t < RG_PAGE; t += 3) {
-                float x[2][80];
-                fill(x[0], 2 * D, 3.0f, t);
-                for (size_t d = 0; d < D; d++) {
-                    const float kd = c == 0 ? rg_f16_to_f32(rg_f16_from_f32(x[0][d])) : x[0][d];
-                    const float vd = c == 0 ? rg_f16_to_f32(rg_f16_from_f32(x[1][d])) : x[1][d];
-                    CHECK(keys[1][d * RG_PAGE + t] == kd && values[1][t * D + d] == vd);
-                }
-            }
-            for (size_t i = 0; i < 4; i++)
-                free(page[i / 2][i % 2]);
-        }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,7 +281,6 @@ int main(void)
         cmocka_unit_test(unseen_slots_may_hold_nan),
         cmocka_unit_test(zero_scores_keep_their_sign),
         cmocka_unit_test(infinities_and_nan_of_seen_slots),
-        cmocka_unit_test(pages_hold_what_was_put),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,10 +141,15 @@ typedef struct rg_kernels {
 
     /* ---- attention over pages of RG_PAGE positions ------------------------------------- */
 
-    /* One token's K (D floats) and V (D floats) of one KV head into slot `at` of a page. */
+    /* One token's K (D floats) and V (D floats) of one KV head into slot `at` of a page.
+     * kv_type: F32; F16 or BF16, rounded to nearest even; Q8_0: 8-bit numbers with one f16 scale
+     * h per 32 dimensions of this position,
+     *   h = f16(max|x| / 127), d = f32(h);  q = round half to even (x * (1/d)), |q| <= 127;
+     *   h == 0 gives zeros; a NaN, an infinity or more than f16 holds makes h no number, and
+     *   all 32 are NaN when widened. */
     void (*kv_put)(void *kpage, void *vpage, uint32_t kv_type, const float *k, const float *v,
                    size_t D, size_t at);
-    /* A page's K (D, RG_PAGE) and V (RG_PAGE, D) to float; kv_type F16 or F32. */
+    /* A page's K (D, RG_PAGE) and V (RG_PAGE, D) to float; of Q8_0, q * d. */
     void (*kv_widen)(float *k, float *v, const void *kpage, const void *vpage, uint32_t kv_type,
                      size_t D);
     /* Online softmax of M queries over one page.  q[i]: D floats, already times 1/sqrt(D).
@@ -168,7 +173,8 @@ typedef struct rg_kernels {
 /* Fills k for the given level (which must be available). */
 void rg_kernels_init(rg_kernels *k, rg_isa isa);
 
-/* Bytes of K (= bytes of V) of one KV head in one page. */
+/* Bytes of K (= bytes of V) of one KV head in one page: 4, 2 or 2 bytes a number, or of Q8_0 one
+ * and 2/32.  Rounded up to whole runs of 32; a multiple of 64 where D is one of 16. */
 size_t rg_kv_page_bytes(uint32_t kv_type, size_t D);
 
 /* Half-precision conversions, exact where exact is possible, round to nearest even. */
