@@ -42,7 +42,7 @@ static size_t head_bytes(const rg_model_config *c, size_t n)
 }
 
 rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k, rg_pool *pool, bool exact,
-                        size_t max_rows, rg_err *e)
+                        size_t ctx, size_t max_rows, rg_err *e)
 {
     *out = NULL;
     rg_status s = RG_OK;
@@ -52,6 +52,7 @@ rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k,
         RG_FAIL(e, RG_ENOMEM, "no memory for a runner");
     r->m = m;
     r->max_rows = max_rows;
+    (void)ctx;
     r->kv_type = exact ? RG_F32 : RG_F16;
     const size_t widest = max2(max2(c->n_embd, c->n_ff), c->n_head * c->head_dim);
     const size_t scratch = max2(rg_ops_scratch_bytes(widest), rg__attention_scratch_bytes(c));

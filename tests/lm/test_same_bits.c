@@ -186,7 +186,7 @@ static world world_open(const rg_bundle *b, const rg_kernels *k, rg_pool *pool, 
     w.C = c->n_embd;
     w.V = c->n_vocab;
     w.ld = RG_ROUND_UP(w.V, (size_t)RG_PANEL_ROWS);
-    OK(rg_runner_new(&w.r, w.m, k, pool, exact, ROWS, &e), e);
+    OK(rg_runner_new(&w.r, w.m, k, pool, exact, c->n_ctx, ROWS, &e), e);
     OK(rg_store_new(&w.store, &shape, (size_t)256 << 20, &e), e);
     return w;
 }

@@ -19,26 +19,33 @@
 typedef enum rg_mlp_act { RG_MLP_SILU, RG_MLP_GELU_TANH } rg_mlp_act;
 
 typedef struct rg_model_config {
-    char   arch[32];            /* "llama", "qwen2" */
+    char   arch[32];            /* "llama", "qwen2", ...: a row of the table in arch.c */
     size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx;
     float  norm_eps;
     size_t rope_dim;            /* dimensions of a head that turn */
     bool   rope_neox;           /* pairs (i, i + rope_dim/2), else (2i, 2i + 1) */
     double rope_base;
-    double rope_factor;         /* positions are divided by it; 1 = none ("linear" scaling) */
-    double rope_base_local;     /* of layers with a window; 0 = rope_base (and no factor there) */
-    double rope_attn_factor;    /* cos and sin are multiplied by it (LongRoPE); 0 = 1 */
-    size_t rope_ctx_orig;       /* LongRoPE: up to this context the short factors hold; 0 = none */
+    double rope_factor;         /* positions are divided by it; 1 = none ("linear" scaling, YaRN) */
+    double rope_base_local;     /* of layers with a window; 0 = rope_base; not scaled when given */
+    double rope_attn_factor;    /* cos and sin are multiplied by it (LongRoPE, YaRN); 0 = 1 */
+    size_t rope_ctx_orig;       /* the context of LongRoPE's short factors, or YaRN's first one; 0 = none */
+    double rope_beta_fast;      /* YaRN: pairs that turn more often in rope_ctx_orig stay as they are, */
+    double rope_beta_slow;      /* pairs that turn less often are divided by rope_factor; 0 = no YaRN */
     size_t window;              /* a layer with a window sees this many positions, itself included; 0 = none */
     size_t window_every;        /* layer i sees all when (i + 1) % window_every == 0; 0 = all have the window */
     bool   qk_norm;             /* RMS norm over each head of q and k before they turn (Qwen3, Gemma 3) */
     bool   post_norms;          /* the mixer's and the MLP's results are normed before they are added (Gemma) */
+    bool   fused;               /* attn_qkv holds q, k, v, and ffn_up holds gate, up (Phi-3) */
     rg_mlp_act mlp_act;
     float  embd_scale;          /* the embedding is multiplied by it; 0 = 1 */
     float  attn_scale;          /* of q; 0 = 1 / sqrt(head_dim) */
 } rg_model_config;
 
-/* Sets the architecture's fixed choices (rope_neox, ...); RG_EFORMAT names one that is not known. */
+/* Divisors of the frequencies come as tensors, whatever the form of the files: rope_freqs.weight
+ * (Llama 3), or rope_factors_short.weight and rope_factors_long.weight (LongRoPE); rope_dim/2
+ * floats each. */
+
+/* Sets the architecture's fixed choices (rope_neox, fused, ...); RG_EFORMAT names one that is not known. */
 rg_status rg_model_config_arch(rg_model_config *c, const char *arch, rg_err *e);
 /* Ranges and divisibility, each with its own sentence. */
 rg_status rg_model_config_check(const rg_model_config *c, rg_err *e);
@@ -67,9 +74,10 @@ double   rg_model_flops(const rg_model *m, size_t past, size_t n, size_t k);
 
 typedef struct rg_runner rg_runner;     /* one model, one step arena: one thread at a time */
 
-/* max_rows bounds the tokens of one forward.  exact: the f32 path. */
+/* max_rows bounds the tokens of one forward.  exact: the f32 path.  ctx: no sequence will be longer;
+ * beyond rope_ctx_orig it chooses LongRoPE's long factors, for all positions of all sequences. */
 rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k, rg_pool *pool,
-                        bool exact, size_t max_rows, rg_err *e);
+                        bool exact, size_t ctx, size_t max_rows, rg_err *e);
 void      rg_runner_free(rg_runner *r);
 
 typedef struct rg_span_in {     /* tokens that go to the end of one state */
