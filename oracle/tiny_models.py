@@ -288,7 +288,7 @@ def choose(model, rng, n):
     """Of N_CANDIDATES random sequences the one whose closest greedy choice is the least close, so that
     rounding, and as far as it can be had 8-bit activations, leave the continuation alone.  One that says the
     same few ids again and again proves little and is passed over."""
-    text = torch.from_numpy(rng.integers(0, V, (N_CANDIDATES, n)))
+    text = torch.from_numpy(rng.integers(0, model.config.vocab_size, (N_CANDIDATES, n)))
     margin = torch.full((N_CANDIDATES,), torch.inf)
     for _ in range(N_GREEDY):
         best = model(text, use_cache=False, logits_to_keep=1).logits[:, -1].topk(2)
@@ -304,7 +304,7 @@ def write_golden(path, model, sequences):
     """Returns (spread of the logits, smallest greedy margin)."""
     spread, margin = [], []
     with open(path, "wb") as f:
-        f.write(b"RGTINY1\n" + struct.pack("<3I", len(sequences), V, N_GREEDY))
+        f.write(b"RGTINY1\n" + struct.pack("<3I", len(sequences), model.config.vocab_size, N_GREEDY))
         for ids in sequences:
             logits = logits_of(model, ids)
             tail, margins = greedy(model, ids)
