@@ -59,8 +59,8 @@ static void bench_attn(const rg_kernels *k, double peak)
     float *const qs = floats(MAX_M * MAX_D), *const sts = floats(MAX_M * (MAX_D + 16));
     float *st[MAX_M];
     const float *q[MAX_M];
-    uint8_t nv[MAX_M];
-    memset(nv, RG_PAGE, sizeof nv);
+    uint8_t from[MAX_M] = { 0 }, to[MAX_M];
+    memset(to, RG_PAGE, sizeof to);
     for (size_t i = 0; i < COUNT(dims) * COUNT(crowds); i++) {
         const size_t D = dims[i / COUNT(crowds)], M = crowds[i % COUNT(crowds)];
         const size_t loops = (k->isa == RG_ISA_REF ? 1 : 100) + (k->isa == RG_ISA_REF ? 100 : 20000) / M;
@@ -74,7 +74,8 @@ static void bench_attn(const rg_kernels *k, double peak)
         for (size_t r = 0; r < REPEATS; r++) {
             const double t = now();
             for (size_t l = 0; l < loops; l++)
-                k->attn_page(st, q, nv, M, kp + l % PAGES * D * RG_PAGE, vp + l % PAGES * D * RG_PAGE, D);
+                k->attn_page(st, q, from, to, M, kp + l % PAGES * D * RG_PAGE, vp + l % PAGES * D * RG_PAGE,
+                             D);
             best = fmax(best, 4.0 * (double)(D * RG_PAGE * M * loops) / (now() - t));
         }
         printf("%-6s attn_page  D %3zu  M %3zu  %7.2f GFLOP/s  %3.0f %% of peak\n", k->name, D, M,
@@ -99,6 +100,11 @@ static void run_add(vectors *v)
 {
     v->k->add(v->y, v->x, v->w, LONG);
 }
+static void run_gelu(vectors *v)
+{
+    v->k->gelu_mul(v->y, v->x, v->w, LONG);
+}
+
 static void run_silu(vectors *v)
 {
     v->k->silu_mul(v->y, v->x, v->w, LONG);
@@ -159,6 +165,7 @@ static void bench_rest(const rg_kernels *k)
         { "rmsnorm 4 x 896", run_rmsnorm, 4 * 896, 12 },
         { "add 4864", run_add, LONG, 12 },
         { "silu_mul 4864", run_silu, LONG, 12 },
+        { "gelu_mul 4864", run_gelu, LONG, 12 },
         { "rope 14 x 64 neox", run_rope, 14 * 64, 8 },
         { "rope 14 x 64 pairs", run_rope_pairs, 14 * 64, 8 },
         { "exp_shift 4864", run_exp, LONG, 8 },

@@ -94,17 +94,21 @@ typedef struct attn_tile {
     float p[MAX_Q][RG_PAGE]; /* scores, then weights */
     float c[VF];             /* what the old sums are worth, exp(m - m') */
     float *row[MAX_Q];       /* p, as rows of a product */
-    size_t nq, seen_by_all, seen_by_any;
+    size_t nq;
+    size_t all_from, all_to; /* what every query sees: [all_from, all_to), empty when both are RG_PAGE */
+    size_t any_to;
 } attn_tile;
 
 /* Scores to weights; m and l move on. */
-static void softmax(attn_tile *w, float *const *st, const uint8_t *nv, size_t D)
+static void softmax(attn_tile *w, float *const *st, const uint8_t *from, const uint8_t *to, size_t D)
 {
     const vf none = vf_set(-INFINITY);
     vf s0[MAX_Q], s1[MAX_Q];
     float m[MAX_Q];
     for (size_t i = 0; i < w->nq; i++) {
-        const size_t n = nv[i];
+        const size_t n = to[i];
+        for (size_t t = 0; t < from[i]; t++)
+            w->p[i][t] = -INFINITY;
         s0[i] = vf_load_or(w->p[i], n < VF ? n : VF, none);
         s1[i] = vf_load_or(w->p[i] + VF, n < VF ? 0 : n - VF, none);
         const float top = vf_greatest(vf_max(s0[i], s1[i])), old = st[i][D];
@@ -122,39 +126,70 @@ static void softmax(attn_tile *w, float *const *st, const uint8_t *nv, size_t D)
     }
 }
 
-static void attn_few(size_t nq, float *const *st, const float *const *q, const uint8_t *nv, const float *k,
-                     const float *v, size_t D)
+/* What each query sees, and what all of them see. */
+static void set_tile(attn_tile *w, size_t nq, const uint8_t *from, const uint8_t *to)
+{
+    w->nq = nq;
+    w->all_from = w->any_to = 0;
+    w->all_to = RG_PAGE;
+    for (size_t i = 0; i < nq; i++) {
+        w->row[i] = w->p[i];
+        w->all_from = from[i] > w->all_from ? from[i] : w->all_from;
+        w->all_to = to[i] < w->all_to ? to[i] : w->all_to;
+        w->any_to = to[i] > w->any_to ? to[i] : w->any_to;
+    }
+    if (w->all_from >= w->all_to)
+        w->all_from = w->all_to = RG_PAGE;
+}
+
+/* st = st * scale + the values of positions [from, to) times their weights, for one query. */
+static void add_values(const attn_tile *w, size_t i, float *const *st, const float *scale, const float *v,
+                       size_t D, size_t from, size_t to)
+{
+    const float *p = w->p[i] + from;
+    product(1, &st[i], scale, &p, v + from * D, D, D, to - from);
+}
+
+/* Every query's values in ascending order: what it sees before the others do, what all of them
+ * see, as one product, and what it sees after the others. */
+static void values(attn_tile *w, float *const *st, const uint8_t *from, const uint8_t *to, const float *v,
+                   size_t D)
 {
     static const float one = 1.0f;
-    attn_tile w;
-    w.nq = nq;
-    w.seen_by_all = RG_PAGE;
-    w.seen_by_any = 0;
-    memset(w.c, 0, sizeof w.c);
-    for (size_t i = 0; i < nq; i++) {
-        w.row[i] = w.p[i];
-        w.seen_by_all = nv[i] < w.seen_by_all ? nv[i] : w.seen_by_all;
-        w.seen_by_any = nv[i] > w.seen_by_any ? nv[i] : w.seen_by_any;
-    }
-
-    product(nq, w.row, NULL, q, k, RG_PAGE, w.seen_by_any > VF ? RG_PAGE : VF, D);
-    softmax(&w, st, nv, D);
-    product(nq, st, w.c, (const float *const *)w.row, v, D, D, w.seen_by_all);
-    for (size_t i = 0; i < nq; i++) /* what only some of them see */
-        if (nv[i] > w.seen_by_all) {
-            const float *rest = w.p[i] + w.seen_by_all;
-            product(1, &st[i], &one, &rest, v + w.seen_by_all * D, D, D, nv[i] - w.seen_by_all);
+    const float *rows[MAX_Q];
+    for (size_t i = 0; i < w->nq; i++) {
+        rows[i] = w->p[i] + w->all_from;
+        if (from[i] < w->all_from) {
+            add_values(w, i, st, &w->c[i], v, D, from[i], to[i] < w->all_from ? to[i] : w->all_from);
+            w->c[i] = one;
         }
+    }
+    if (w->all_from < w->all_to)
+        product(w->nq, st, w->c, rows, v + w->all_from * D, D, D, w->all_to - w->all_from);
+    for (size_t i = 0; i < w->nq; i++)
+        if (to[i] > w->all_to)
+            add_values(w, i, st, &one, v, D, w->all_to, to[i]);
+}
+
+static void attn_few(size_t nq, float *const *st, const float *const *q, const uint8_t *from,
+                     const uint8_t *to, const float *k, const float *v, size_t D)
+{
+    attn_tile w;
+    memset(w.c, 0, sizeof w.c);
+    set_tile(&w, nq, from, to);
+    product(nq, w.row, NULL, q, k, RG_PAGE, w.any_to > VF ? RG_PAGE : VF, D);
+    softmax(&w, st, from, to, D);
+    values(&w, st, from, to, v, D);
 }
 
 /* Tiles of nearly equal size: 7 queries are 4 + 3 where the tile has 6, not 6 + 1. */
-static void attn_page(float *const *st, const float *const *q, const uint8_t *nv, size_t M, const float *k,
-                      const float *v, size_t D)
+static void attn_page(float *const *st, const float *const *q, const uint8_t *from, const uint8_t *to,
+                      size_t M, const float *k, const float *v, size_t D)
 {
     for (size_t i = 0, nq; i < M; i += nq) {
         const size_t left = M - i, tiles = (left + TILE_Q - 1) / TILE_Q;
         nq = (left + tiles - 1) / tiles;
-        attn_few(nq, st + i, q + i, nv + i, k, v, D);
+        attn_few(nq, st + i, q + i, from + i, to + i, k, v, D);
     }
 }
 
@@ -174,6 +209,7 @@ static void fill_table(rg_kernels *k)
     k->add = add;
     k->add_row = add_row;
     k->silu_mul = silu_mul;
+    k->gelu_mul = gelu_mul;
     k->rope = rope;
     k->exp_shift = exp_shift;
     k->exp_sums = exp_sums;

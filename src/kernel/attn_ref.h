@@ -19,12 +19,13 @@ static float halved_max(const float s[RG_PAGE])
     return a[0];
 }
 
-static void attn_one(float *st, const float *q, size_t nv, const float *k, const float *v, size_t D)
+static void attn_one(float *st, const float *q, size_t from, size_t to, const float *k,
+                     const float *v, size_t D)
 {
     float s[RG_PAGE], sum[LANES] = { 0 };
     for (size_t t = 0; t < RG_PAGE; t++) {
         s[t] = -INFINITY;
-        if (t >= nv)
+        if (t < from || t >= to)
             continue;
         s[t] = 0.0f;
         for (size_t d = 0; d < D; d++)
@@ -42,16 +43,16 @@ static void attn_one(float *st, const float *q, size_t nv, const float *k, const
 
     for (size_t d = 0; d < D; d++) {
         st[d] *= c;
-        for (size_t t = 0; t < nv; t++)
+        for (size_t t = from; t < to; t++)
             st[d] = fmaf(s[t], v[t * D + d], st[d]);
     }
 }
 
-static void attn_page(float *const *st, const float *const *q, const uint8_t *nv, size_t M, const float *k,
-                      const float *v, size_t D)
+static void attn_page(float *const *st, const float *const *q, const uint8_t *from, const uint8_t *to,
+                      size_t M, const float *k, const float *v, size_t D)
 {
     for (size_t i = 0; i < M; i++)
-        attn_one(st[i], q[i], nv[i], k, v, D);
+        attn_one(st[i], q[i], from[i], to[i], k, v, D);
 }
 
 static void attn_end(float *out, const float *st, size_t D)

@@ -91,6 +91,22 @@ static void silu_mul(float *y, const float *g, const float *u, size_t n)
         vf_store_n(y + i, vf_silu_mul(vf_load_n(g + i, n - i), vf_load_n(u + i, n - i)), n - i);
 }
 
+VF_INLINE vf vf_gelu_mul(vf g, vf u)
+{
+    const vf t = vf_fma(vf_mul(g, g), vf_set(RG_GELU_B), vf_set(RG_GELU_A));
+    const vf e = vf_exp(vf_sub(vf_set(-0.0f), vf_mul(g, t)));
+    return vf_mul(vf_div(g, vf_add(vf_set(1.0f), e)), u);
+}
+
+static void gelu_mul(float *y, const float *g, const float *u, size_t n)
+{
+    size_t i = 0;
+    for (; i + VF <= n; i += VF)
+        vf_store(y + i, vf_gelu_mul(vf_load(g + i), vf_load(u + i)));
+    if (i < n)
+        vf_store_n(y + i, vf_gelu_mul(vf_load_n(g + i, n - i), vf_load_n(u + i, n - i)), n - i);
+}
+
 /* ---- rotary positions ------------------------------------------------------------------ */
 
 /* a' = a*c - b*s,  b' = b*c + a*s  (each: one product rounded, one fma). */

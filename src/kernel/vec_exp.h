@@ -24,4 +24,8 @@
 #define RG_EXP_E5    0x1.123b02p-7f
 #define RG_EXP_E6    0x1.6a2256p-10f
 
+/* The tanh form of GELU (kernel.h): a = 2 sqrt(2/pi), b = 0.044715 a. */
+#define RG_GELU_A 1.5957691216f
+#define RG_GELU_B 0.0713548163f
+
 #endif

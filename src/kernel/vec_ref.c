@@ -83,6 +83,14 @@ static void silu_mul(float *y, const float *g, const float *u, size_t n)
         y[i] = g[i] / (1.0f + exp_one(-g[i])) * u[i];
 }
 
+static void gelu_mul(float *y, const float *g, const float *u, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float z2 = g[i] * fmaf(g[i] * g[i], RG_GELU_B, RG_GELU_A);
+        y[i] = g[i] / (1.0f + exp_one(-z2)) * u[i];
+    }
+}
+
 /* (a, b) turns by the angle whose cosine and sine are c and s. */
 static void turn(float *a, float *b, float c, float s)
 {
@@ -165,6 +173,7 @@ void rg__vec_init_ref(rg_kernels *k)
     k->add = add;
     k->add_row = add_row;
     k->silu_mul = silu_mul;
+    k->gelu_mul = gelu_mul;
     k->rope = rope;
     k->exp_shift = exp_shift;
     k->exp_sums = exp_sums;

@@ -17,7 +17,7 @@ typedef struct attn_job {
     const rg_model_config *c;
     const row *rows;
     uint32_t kv_type;
-    size_t layer, T;
+    size_t layer, T, window;
     rg_tensor q, k, v, y;
 } attn_job;
 
@@ -36,7 +36,7 @@ size_t rg__attention_scratch_bytes(const rg_model_config *c)
 {
     const size_t M = BLOCK * group(c);
     return sizeof(float) * (2 * RG_PAGE * c->head_dim + M * state_floats(c->head_dim)) +
-           M * (sizeof(float *) * 2 + 1) + 192;
+           M * (sizeof(float *) * 2 + 2) + 192;
 }
 
 /* ---- putting K and V, scaling Q ---- */
@@ -53,7 +53,7 @@ static void put_rows(void *arg, size_t begin, size_t end, size_t thread)
             k->kv_put(rg_state_k(r->state, r->pos / RG_PAGE, j->layer, h),
                       rg_state_v(r->state, r->pos / RG_PAGE, j->layer, h), j->kv_type,
                       j->k.x + t * j->k.ld + h * D, j->v.x + t * j->v.ld + h * D, D, r->pos % RG_PAGE);
-        const float scale = 1.0f / sqrtf((float)D);
+        const float scale = j->c->attn_scale != 0 ? j->c->attn_scale : 1.0f / sqrtf((float)D);
         float *q = j->q.x + t * j->q.ld;
         for (size_t i = 0; i < j->q.C; i++)
             q[i] *= scale;
@@ -66,7 +66,7 @@ typedef struct piece {
     float *k, *v, *st;
     float **stp;
     const float **qp;
-    uint8_t *nv;
+    uint8_t *from, *to;
 } piece;
 
 static piece carve(void *scratch, const rg_model_config *c)
@@ -78,26 +78,37 @@ static piece carve(void *scratch, const rg_model_config *c)
     p.st = p.v + RG_PAGE * D;
     p.stp = (float **)(void *)(p.st + M * state_floats(D));
     p.qp = (const float **)(void *)(p.stp + M);
-    p.nv = (uint8_t *)(p.qp + M);
+    p.from = (uint8_t *)(p.qp + M);
+    p.to = p.from + M;
     return p;
 }
 
-static size_t n_pages(const row *r)
+/* The first position that a row sees. */
+static size_t first_seen(const attn_job *j, size_t t)
 {
-    return r->pos / RG_PAGE + 1;
+    const size_t pos = j->rows[t].pos;
+    return j->window == 0 || pos < j->window ? 0 : pos + 1 - j->window;
 }
 
-/* Queries of rows [a, b), which all hold the page in question at index `page`. */
+static bool sees(const attn_job *j, size_t t, size_t page)
+{
+    return page >= first_seen(j, t) / RG_PAGE && page <= j->rows[t].pos / RG_PAGE;
+}
+
+/* Queries of rows [a, b), which all see something of the same page, at index `page`. */
 static size_t gather(const attn_job *j, piece *p, size_t h, size_t t0, size_t a, size_t b, size_t page)
 {
     const size_t G = group(j->c), D = j->c->head_dim;
     size_t M = 0;
-    for (size_t t = a; t < b; t++)
+    for (size_t t = a; t < b; t++) {
+        const size_t first = first_seen(j, t), at = page * RG_PAGE;
         for (size_t g = 0; g < G; g++, M++) {
             p->stp[M] = p->st + ((t - t0) * G + g) * state_floats(D);
             p->qp[M] = j->q.x + t * j->q.ld + (h * G + g) * D;
-            p->nv[M] = (uint8_t)RG_MIN(j->rows[t].pos - page * RG_PAGE + 1, (size_t)RG_PAGE);
+            p->from[M] = (uint8_t)(first > at ? first - at : 0);
+            p->to[M] = (uint8_t)RG_MIN(j->rows[t].pos - at + 1, (size_t)RG_PAGE);
         }
+    }
     return M;
 }
 
@@ -105,18 +116,18 @@ static void visit_page(const attn_job *j, piece *p, size_t h, size_t t0, size_t 
 {
     const rg_kernels *k = rg_ops_kernels(j->o);
     for (size_t a = t0; a < t1;) {
-        if (page >= n_pages(&j->rows[a])) {
+        if (!sees(j, a, page)) {
             a++;
             continue;
         }
         const void *kp = rg_state_k(j->rows[a].state, page, j->layer, h);
         size_t b = a + 1;
-        while (b < t1 && page < n_pages(&j->rows[b]) && rg_state_k(j->rows[b].state, page, j->layer, h) == kp)
+        while (b < t1 && sees(j, b, page) && rg_state_k(j->rows[b].state, page, j->layer, h) == kp)
             b++;
         k->kv_widen(p->k, p->v, kp, rg_state_v(j->rows[a].state, page, j->layer, h), j->kv_type,
                     j->c->head_dim);
         const size_t M = gather(j, p, h, t0, a, b, page);
-        k->attn_page(p->stp, p->qp, p->nv, M, p->k, p->v, j->c->head_dim);
+        k->attn_page(p->stp, p->qp, p->from, p->to, M, p->k, p->v, j->c->head_dim);
         a = b;
     }
 }
@@ -125,15 +136,17 @@ static void run_piece(const attn_job *j, size_t h, size_t t0, size_t t1, size_t 
 {
     const size_t G = group(j->c), D = j->c->head_dim;
     piece p = carve(rg_ops_scratch(j->o, thread), j->c);
-    size_t pages = 0;
+    size_t page = SIZE_MAX, last = 0;
     for (size_t i = 0; i < (t1 - t0) * G; i++) {
         float *st = p.st + i * state_floats(D);
         memset(st, 0, (D + 2) * sizeof *st);
         st[D] = -INFINITY;
     }
-    for (size_t t = t0; t < t1; t++)
-        pages = RG_MAX(pages, n_pages(&j->rows[t]));
-    for (size_t page = 0; page < pages; page++)
+    for (size_t t = t0; t < t1; t++) {
+        page = RG_MIN(page, first_seen(j, t) / RG_PAGE);
+        last = RG_MAX(last, j->rows[t].pos / RG_PAGE);
+    }
+    for (; page <= last; page++)
         visit_page(j, &p, h, t0, t1, page);
     for (size_t t = t0; t < t1; t++)
         for (size_t g = 0; g < G; g++)
@@ -162,6 +175,7 @@ rg_tensor rg__attention(rg_ops *o, const rg_model_config *c, const row *rows, ui
                    .kv_type = kv_type,
                    .layer = layer,
                    .T = q.T,
+                   .window = rg__window(c, layer),
                    .q = q,
                    .k = k,
                    .v = v,

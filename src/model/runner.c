@@ -14,7 +14,8 @@ struct rg_runner {
     row *rows;        /* max_rows */
     int32_t *id;      /* max_rows */
     uint32_t *wanted; /* max_rows */
-    float *cs;        /* (max_rows, rope_dim) */
+    rope_set global;  /* of layers that see everything, and where there is one set */
+    float *cs[N_ROPE_SETS]; /* (max_rows, rope_dim) of the sets in use */
     uint32_t kv_type;
 };
 
@@ -27,10 +28,10 @@ static size_t max2(size_t a, size_t b)
 static size_t step_bytes(const rg_model_config *c, size_t T)
 {
     const size_t C = c->n_embd, Q = c->n_head * c->head_dim, KV = c->n_head_kv * c->head_dim, F = c->n_ff;
-    const size_t attn = rg_ops_tensor_bytes(T, C) * 2 + rg_ops_tensor_bytes(T, Q) * 2 +
+    const size_t attn = rg_ops_tensor_bytes(T, C) * 3 + rg_ops_tensor_bytes(T, Q) * 2 +
                         rg_ops_tensor_bytes(T, KV) * 2 + rg_ops_linear_bytes(T, C) +
                         rg_ops_linear_bytes(T, Q);
-    const size_t mlp = rg_ops_tensor_bytes(T, C) * 2 + rg_ops_tensor_bytes(T, F) * 3 +
+    const size_t mlp = rg_ops_tensor_bytes(T, C) * 3 + rg_ops_tensor_bytes(T, F) * 3 +
                        rg_ops_linear_bytes(T, C) + rg_ops_linear_bytes(T, F);
     return 3 * rg_ops_tensor_bytes(T, C) + max2(attn, mlp) + 4096;
 }
@@ -39,6 +40,11 @@ static size_t head_bytes(const rg_model_config *c, size_t n)
 {
     return rg_ops_tensor_bytes(n, c->n_embd) + rg_ops_tensor_bytes(n, c->n_vocab) +
            rg_ops_linear_bytes(n, c->n_embd) + 4096;
+}
+
+static bool in_use(const rg_runner *r, rope_set set)
+{
+    return set == r->global || (set == ROPE_LOCAL && r->m->freq[ROPE_LOCAL] != NULL);
 }
 
 rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k, rg_pool *pool, bool exact,
@@ -52,16 +58,21 @@ rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k,
         RG_FAIL(e, RG_ENOMEM, "no memory for a runner");
     r->m = m;
     r->max_rows = max_rows;
-    (void)ctx;
     r->kv_type = exact ? RG_F32 : RG_F16;
+    r->global = m->freq[ROPE_LONG] != NULL && ctx > c->rope_ctx_orig ? ROPE_LONG : ROPE_GLOBAL;
     const size_t widest = max2(max2(c->n_embd, c->n_ff), c->n_head * c->head_dim);
     const size_t scratch = max2(rg_ops_scratch_bytes(widest), rg__attention_scratch_bytes(c));
     RG_GO(s, fail, rg_ops_new(&r->o, k, pool, exact, scratch, e));
     r->rows = rg_alloc(max_rows, sizeof *r->rows);
     r->id = rg_alloc(max_rows, sizeof *r->id);
     r->wanted = rg_alloc(max_rows, sizeof *r->wanted);
-    r->cs = rg_alloc(max_rows * c->rope_dim, sizeof *r->cs);
-    if (r->rows == NULL || r->id == NULL || r->wanted == NULL || r->cs == NULL)
+    bool room = true;
+    for (size_t i = 0; i < N_ROPE_SETS; i++)
+        if (in_use(r, (rope_set)i)) {
+            r->cs[i] = rg_alloc(max_rows * c->rope_dim, sizeof *r->cs[i]);
+            room = room && r->cs[i] != NULL;
+        }
+    if (r->rows == NULL || r->id == NULL || r->wanted == NULL || !room)
         RG_FAIL_GO(s, fail, e, RG_ENOMEM, "no memory for steps of %zu tokens", max_rows);
     *out = r;
     return RG_OK;
@@ -78,7 +89,8 @@ void rg_runner_free(rg_runner *r)
     rg_free(r->rows);
     rg_free(r->id);
     rg_free(r->wanted);
-    rg_free(r->cs);
+    for (size_t i = 0; i < N_ROPE_SETS; i++)
+        rg_free(r->cs[i]);
     rg_free(r);
 }
 
@@ -89,61 +101,92 @@ size_t rg_runner_peak(const rg_runner *r)
 
 /* ---- blocks ---- */
 
-typedef struct rope_job {
+typedef struct place_job {
     const rg_runner *r;
+    const block *b;
+    const float *cs; /* (T, rope_dim) */
     rg_tensor q, k;
-} rope_job;
+} place_job;
 
-static void rope_rows(void *arg, size_t begin, size_t end, size_t thread)
+/* One token's heads: normed where the model does that, then turned to their position. */
+static void place(const place_job *j, float *x, size_t heads, const float *gain, const float *cs)
 {
-    (void)thread;
-    const rope_job *j = arg;
     const rg_model_config *c = &j->r->m->c;
     const rg_kernels *k = rg_ops_kernels(j->r->o);
+    if (gain != NULL)
+        k->rmsnorm(x, x, gain, heads, c->head_dim, c->norm_eps);
+    k->rope(x, cs, heads, c->head_dim, c->rope_dim, c->rope_neox);
+}
+
+static void place_rows(void *arg, size_t begin, size_t end, size_t thread)
+{
+    (void)thread;
+    const place_job *j = arg;
+    const rg_model_config *c = &j->r->m->c;
     for (size_t t = begin; t < end; t++) {
-        const float *cs = j->r->cs + t * c->rope_dim;
-        k->rope(j->q.x + t * j->q.ld, cs, c->n_head, c->head_dim, c->rope_dim, c->rope_neox);
-        k->rope(j->k.x + t * j->k.ld, cs, c->n_head_kv, c->head_dim, c->rope_dim, c->rope_neox);
+        const float *cs = j->cs + t * c->rope_dim;
+        place(j, j->q.x + t * j->q.ld, c->n_head, j->b->v[V_Q_NORM], cs);
+        place(j, j->k.x + t * j->k.ld, c->n_head_kv, j->b->v[V_K_NORM], cs);
     }
+}
+
+/* Several linears as one matrix: its rows, and so the result's columns, follow each other. */
+static void fused_linear(rg_ops *o, rg_tensor *y, rg_tensor x, const rg_weight *W, const size_t *C, size_t n)
+{
+    rg_tensor whole;
+    rg_op_linear(o, &whole, x, &W, NULL, 1);
+    for (size_t i = 0, at = 0; i < n; at += C[i++])
+        y[i] = rg_tensor_columns(whole, at, C[i]);
+}
+
+static void add_back(rg_runner *r, rg_tensor x, rg_tensor y, const float *gain)
+{
+    rg_op_add(r->o, x, gain == NULL ? y : rg_op_rmsnorm(r->o, y, gain, r->m->c.norm_eps));
 }
 
 static void mixer(rg_runner *r, rg_tensor x, const block *b, size_t layer)
 {
+    const rg_model_config *c = &r->m->c;
+    const size_t Q = c->n_head * c->head_dim, KV = c->n_head_kv * c->head_dim;
     rg_tensor qkv[3], y;
-    const rg_tensor h = rg_op_rmsnorm(r->o, x, b->mixer_norm, r->m->c.norm_eps);
-    rg_op_linear(r->o, qkv, h, b->attn.qkv, b->attn.bias, 3);
-    rope_job j = { r, qkv[0], qkv[1] };
+    const rg_tensor h = rg_op_rmsnorm(r->o, x, b->v[V_MIXER_NORM], c->norm_eps);
+    if (c->fused)
+        fused_linear(r->o, qkv, h, b->m[M_QKV], (const size_t[]){ Q, KV, KV }, 3);
+    else
+        rg_op_linear(r->o, qkv, h, &b->m[M_Q], &b->v[V_Q_BIAS], 3);
+    const bool local = r->cs[ROPE_LOCAL] != NULL && rg__window(c, layer) != 0;
+    place_job j = { r, b, r->cs[local ? ROPE_LOCAL : r->global], qkv[0], qkv[1] };
     const size_t threads = rg_pool_threads(rg_ops_pool(r->o));
-    rg_parallel(rg_ops_pool(r->o), x.T, max2(x.T / threads, 8), rope_rows, &j);
-    const rg_tensor a = rg__attention(r->o, &r->m->c, r->rows, r->kv_type, layer, qkv[0], qkv[1], qkv[2]);
-    rg_op_linear(r->o, &y, a, &b->attn.out, &b->attn.out_bias, 1);
-    rg_op_add(r->o, x, y);
+    rg_parallel(rg_ops_pool(r->o), x.T, max2(x.T / threads, 8), place_rows, &j);
+    const rg_tensor a = rg__attention(r->o, c, r->rows, r->kv_type, layer, qkv[0], qkv[1], qkv[2]);
+    rg_op_linear(r->o, &y, a, &b->m[M_OUT], &b->v[V_OUT_BIAS], 1);
+    add_back(r, x, y, b->v[V_MIXER_POST]);
 }
 
 static void mlp(rg_runner *r, rg_tensor x, const block *b)
 {
+    const rg_model_config *c = &r->m->c;
     rg_tensor gu[2], y;
-    const rg_tensor h = rg_op_rmsnorm(r->o, x, b->mlp_norm, r->m->c.norm_eps);
-    rg_op_linear(r->o, gu, h, b->gate_up, NULL, 2);
-    const rg_tensor f = rg_op_silu_mul(r->o, gu[0], gu[1]);
-    rg_op_linear(r->o, &y, f, &b->down, NULL, 1);
-    rg_op_add(r->o, x, y);
+    const rg_tensor h = rg_op_rmsnorm(r->o, x, b->v[V_MLP_NORM], c->norm_eps);
+    if (c->fused)
+        fused_linear(r->o, gu, h, b->m[M_GATE_UP], (const size_t[]){ c->n_ff, c->n_ff }, 2);
+    else
+        rg_op_linear(r->o, gu, h, &b->m[M_GATE], NULL, 2);
+    const rg_tensor f = c->mlp_act == RG_MLP_GELU_TANH ? rg_op_gelu_mul(r->o, gu[0], gu[1])
+                                                       : rg_op_silu_mul(r->o, gu[0], gu[1]);
+    rg_op_linear(r->o, &y, f, &b->m[M_DOWN], NULL, 1);
+    add_back(r, x, y, b->v[V_MLP_POST]);
 }
 
 /* ---- the step ---- */
 
-typedef struct angle_job {
-    const rg_model *m;
-    const row *rows;
-    float *cs;
-} angle_job;
-
 static void angles(void *arg, size_t begin, size_t end, size_t thread)
 {
     (void)thread;
-    const angle_job *j = arg;
-    for (size_t t = begin; t < end; t++)
-        rg__rope_angles(j->cs + t * j->m->c.rope_dim, j->m, j->rows[t].pos);
+    const rg_runner *r = arg;
+    for (size_t i = 0; i < N_ROPE_SETS; i++)
+        for (size_t t = begin; t < end && r->cs[i] != NULL; t++)
+            rg__rope_angles(r->cs[i] + t * r->m->c.rope_dim, r->m, (rope_set)i, r->rows[t].pos);
 }
 
 /* Lays the spans out as rows; returns how many, and how many are wanted. */
@@ -172,10 +215,11 @@ rg_status rg_runner_forward(rg_runner *r, const rg_span_in *spans, size_t n, rg_
     const size_t T = lay_out(r, spans, n, &W);
     rg_ops_reset(r->o);
     RG_TRY(rg_ops_reserve(r->o, step_bytes(&m->c, T), e));
-    angle_job a = { m, r->rows, r->cs };
-    rg_parallel(rg_ops_pool(r->o), T, 16, angles, &a);
+    rg_parallel(rg_ops_pool(r->o), T, 16, angles, r);
 
     const rg_tensor x = rg_op_embed(r->o, m->embed, r->id, T);
+    if (m->c.embd_scale != 0)
+        rg_op_scale(r->o, x, m->c.embd_scale);
     const size_t layer_mark = rg_ops_mark(r->o);
     for (size_t i = 0; i < m->c.n_layer; i++) {
         mixer(r, x, &m->blk[i], i);

@@ -102,12 +102,21 @@ rg_tensor rg_op_new(rg_ops *o, size_t T, size_t C)
     return y;
 }
 
+rg_tensor rg_tensor_columns(rg_tensor x, size_t from, size_t C)
+{
+    assert(from <= x.C && C <= x.C - from);
+    const rg_tensor y = { .x = x.x + from, .T = x.T, .C = C, .ld = x.ld };
+    return y;
+}
+
 /* Rows per piece: small steps stay on the calling thread, a region costs more than they do. */
 static size_t row_grain(const rg_ops *o, size_t T)
 {
     const size_t threads = rg_pool_threads(o->pool);
     return T < 4 ? T : (T + 2 * threads - 1) / (2 * threads);
 }
+
+typedef void gate_fn(float *y, const float *g, const float *u, size_t n);
 
 typedef struct row_job {
     const rg_kernels *k;
@@ -116,7 +125,8 @@ typedef struct row_job {
     const int32_t *id;
     const uint32_t *row;
     const float *w;
-    float eps;
+    float eps, s;
+    gate_fn *gate;
 } row_job;
 
 static void embed_rows(void *arg, size_t begin, size_t end, size_t thread)
@@ -179,18 +189,43 @@ void rg_op_add(rg_ops *o, rg_tensor x, rg_tensor y)
     rg_parallel(o->pool, x.T, row_grain(o, x.T), add_rows, &j);
 }
 
-static void silu_rows(void *arg, size_t begin, size_t end, size_t thread)
+static void scale_rows(void *arg, size_t begin, size_t end, size_t thread)
 {
     (void)thread;
     const row_job *j = arg;
     for (size_t t = begin; t < end; t++)
-        j->k->silu_mul(j->y.x + t * j->y.ld, j->a.x + t * j->a.ld, j->b.x + t * j->b.ld, j->a.C);
+        for (size_t i = 0; i < j->a.C; i++)
+            j->a.x[t * j->a.ld + i] *= j->s;
+}
+
+void rg_op_scale(rg_ops *o, rg_tensor x, float s)
+{
+    row_job j = { .k = o->k, .a = x, .s = s };
+    rg_parallel(o->pool, x.T, row_grain(o, x.T), scale_rows, &j);
+}
+
+static void gate_rows(void *arg, size_t begin, size_t end, size_t thread)
+{
+    (void)thread;
+    const row_job *j = arg;
+    for (size_t t = begin; t < end; t++)
+        j->gate(j->y.x + t * j->y.ld, j->a.x + t * j->a.ld, j->b.x + t * j->b.ld, j->a.C);
+}
+
+static rg_tensor run_gate(rg_ops *o, gate_fn *gate, rg_tensor g, rg_tensor u)
+{
+    assert(g.T == u.T && g.C == u.C);
+    row_job j = { .k = o->k, .y = rg_op_new(o, g.T, g.C), .a = g, .b = u, .gate = gate };
+    rg_parallel(o->pool, g.T, row_grain(o, g.T), gate_rows, &j);
+    return j.y;
 }
 
 rg_tensor rg_op_silu_mul(rg_ops *o, rg_tensor g, rg_tensor u)
 {
-    assert(g.T == u.T && g.C == u.C);
-    row_job j = { .k = o->k, .y = rg_op_new(o, g.T, g.C), .a = g, .b = u };
-    rg_parallel(o->pool, g.T, row_grain(o, g.T), silu_rows, &j);
-    return j.y;
+    return run_gate(o, o->k->silu_mul, g, u);
+}
+
+rg_tensor rg_op_gelu_mul(rg_ops *o, rg_tensor g, rg_tensor u)
+{
+    return run_gate(o, o->k->gelu_mul, g, u);
 }

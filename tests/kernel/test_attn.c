@@ -11,7 +11,7 @@ enum { MAX_D = 256, MAX_M = 112, MAX_PAGES = 5 };
 /* Pages of one KV head, a crowd of queries and their running states. */
 static float keys[MAX_PAGES][MAX_D * RG_PAGE], values[MAX_PAGES][RG_PAGE * MAX_D];
 static float queries[MAX_M][MAX_D], states[RG_N_ISA][MAX_M][MAX_D + 2], spoilt[MAX_M][MAX_D + 2];
-static uint8_t seen[MAX_PAGES][MAX_M];
+static uint8_t first[MAX_PAGES][MAX_M], seen[MAX_PAGES][MAX_M]; /* [first, seen) of each page */
 
 static uint64_t bits_of(uint64_t *s)
 {
@@ -54,19 +54,18 @@ static void start(float (*st)[MAX_D + 2], size_t M, size_t D)
     }
 }
 
-/* Queries first..first+M over the pages in order. */
-static void attend(const rg_kernels *k, float (*st)[MAX_D + 2], size_t first, size_t M, size_t pages,
-                   size_t D)
+/* Queries at..at+M over the pages in order. */
+static void attend(const rg_kernels *k, float (*st)[MAX_D + 2], size_t at, size_t M, size_t pages, size_t D)
 {
     float *s[MAX_M];
     const float *q[MAX_M];
-    start(st + first, M, D);
+    start(st + at, M, D);
     for (size_t i = 0; i < M; i++) {
-        s[i] = st[first + i];
-        q[i] = queries[first + i];
+        s[i] = st[at + i];
+        q[i] = queries[at + i];
     }
     for (size_t p = 0; p < pages; p++)
-        k->attn_page(s, q, &seen[p][first], M, keys[p], values[p], D);
+        k->attn_page(s, q, &first[p][at], &seen[p][at], M, keys[p], values[p], D);
 }
 
 /* softmax(q K) V of query i, straight from the definition, in double. */
@@ -74,7 +73,7 @@ static void truth(double *out, size_t i, size_t pages, size_t D)
 {
     double s[MAX_PAGES * RG_PAGE], top = -INFINITY, sum = 0.0;
     for (size_t p = 0; p < pages; p++)
-        for (size_t t = 0; t < seen[p][i]; t++) {
+        for (size_t t = first[p][i]; t < seen[p][i]; t++) {
             double dot = 0.0;
             for (size_t d = 0; d < D; d++)
                 dot += (double)queries[i][d] * (double)keys[p][d * RG_PAGE + t];
@@ -83,7 +82,7 @@ static void truth(double *out, size_t i, size_t pages, size_t D)
         }
     memset(out, 0, D * sizeof *out);
     for (size_t p = 0; p < pages; p++)
-        for (size_t t = 0; t < seen[p][i]; t++) {
+        for (size_t t = first[p][i]; t < seen[p][i]; t++) {
             const double w = exp(s[p * RG_PAGE + t] - top);
             sum += w;
             for (size_t d = 0; d < D; d++)
@@ -178,6 +177,74 @@ TEST(attention_agrees_with_the_definition)
         }
 }
 
+/* A crowd of rows with windows: ranges that overlap, touch or share nothing; NaN in what is not seen. */
+static void see_windows(size_t pages, size_t M, uint64_t seed, bool close)
+{
+    for (size_t p = 0; p < pages; p++)
+        for (size_t i = 0; i < M; i++) {
+            const size_t a = close ? (seed + i / 2) % (RG_PAGE / 2) : bits_of(&seed) % RG_PAGE;
+            first[p][i] = (uint8_t)a;
+            seen[p][i] = (uint8_t)(a + 1 + bits_of(&seed) % (RG_PAGE - a));
+            if (close)
+                seen[p][i] = RG_PAGE;
+        }
+}
+
+TEST(windows_agree_with_the_definition_and_with_double)
+{
+    static const size_t dims[] = { 16, 48, 80, 128 }, crowds[] = { 1, 3, 6, 8, 13, 28 };
+    rg_kernels k[RG_N_ISA];
+    const size_t n = levels(k), pages = 2;
+    double worst = 0.0;
+    for (size_t c = 0; c < COUNT(dims); c++)
+        for (size_t m = 0; m < 2 * COUNT(crowds); m++) {
+            const size_t D = dims[c], M = crowds[m / 2];
+            fill_all(D, 0.5f, 99 * c + m);
+            see_windows(pages, M, 7 * c + m, m % 2);
+            attend(&k[0], states[0], 0, M, pages, D);
+            for (size_t i = 0; i < M; i++) {
+                double want[MAX_D];
+                float out[MAX_D];
+                truth(want, i, pages, D);
+                k[0].attn_end(out, states[0][i], D);
+                for (size_t d = 0; d < D; d++)
+                    worst = fmax(worst, fabs((double)out[d] - want[d]));
+            }
+            for (size_t a = 1; a < n; a++) {
+                attend(&k[a], states[a], 0, M, pages, D);
+                for (size_t i = 0; i < M; i++)
+                    CHECK(memcmp(states[a][i], states[0][i], (D + 2) * sizeof(float)) == 0);
+            }
+        }
+    memset(first, 0, sizeof first);
+    print_message("worst error %.2e of values up to 1\n", worst);
+    CHECK(worst < 3e-6);
+}
+
+TEST(slots_before_a_window_may_hold_nan)
+{
+    rg_kernels k[RG_N_ISA];
+    const size_t n = levels(k), M = 20, D = 48;
+    for (size_t a = 0; a < n; a++)
+        for (size_t from = 1; from < RG_PAGE; from++) {
+            fill_all(D, 0.5f, from);
+            for (size_t i = 0; i < M; i++) {
+                first[0][i] = (uint8_t)(from + i % (RG_PAGE - from));
+                seen[0][i] = RG_PAGE;
+            }
+            attend(&k[a], states[0], 0, M, 1, D);
+            for (size_t t = 0; t < from; t++)
+                for (size_t d = 0; d < D; d++) {
+                    keys[0][d * RG_PAGE + t] = d % 2 ? NAN : INFINITY;
+                    values[0][t * D + d] = d % 3 ? NAN : -INFINITY;
+                }
+            attend(&k[a], states[1], 0, M, 1, D);
+            for (size_t i = 0; i < M; i++)
+                CHECK(memcmp(states[1][i], states[0][i], (D + 2) * sizeof(float)) == 0);
+        }
+    memset(first, 0, sizeof first);
+}
+
 /* The first and last query, and one in the middle, alone or among all the others. */
 TEST(a_query_does_not_notice_its_neighbours)
 {
@@ -193,9 +260,9 @@ TEST(a_query_does_not_notice_its_neighbours)
             attend(&k[a], states[1], i, 1, pages, D);
             CHECK(memcmp(states[1][i], states[0][i], (D + 2) * sizeof(float)) == 0);
         }
-        for (size_t first = 0; first + 11 <= MAX_M; first += 13) {
-            attend(&k[a], states[1], first, 11, pages, D);
-            for (size_t i = first; i < first + 11; i++)
+        for (size_t at = 0; at + 11 <= MAX_M; at += 13) {
+            attend(&k[a], states[1], at, 11, pages, D);
+            for (size_t i = at; i < at + 11; i++)
                 CHECK(memcmp(states[1][i], states[0][i], (D + 2) * sizeof(float)) == 0);
         }
     }
@@ -240,7 +307,7 @@ TEST(zero_scores_keep_their_sign)
             float *st = states[a][minus];
             memset(st, 0, (D + 2) * sizeof *st);
             st[D] = minus ? -0.0f : 0.0f;
-            k[a].attn_page(&st, &q, &(uint8_t){ 20 }, 1, keys[0], values[0], D);
+            k[a].attn_page(&st, &q, &(uint8_t){ 0 }, &(uint8_t){ 20 }, 1, keys[0], values[0], D);
             CHECK(signbit(st[D]) == signbit(minus ? -0.0f : 0.0f) && st[D + 1] == 20.0f);
             CHECK(memcmp(st, states[0][minus], (D + 2) * sizeof *st) == 0);
         }
@@ -277,6 +344,8 @@ int main(void)
         cmocka_unit_test(attention_by_hand),
         cmocka_unit_test(attention_against_double),
         cmocka_unit_test(attention_agrees_with_the_definition),
+        cmocka_unit_test(windows_agree_with_the_definition_and_with_double),
+        cmocka_unit_test(slots_before_a_window_may_hold_nan),
         cmocka_unit_test(a_query_does_not_notice_its_neighbours),
         cmocka_unit_test(unseen_slots_may_hold_nan),
         cmocka_unit_test(zero_scores_keep_their_sign),

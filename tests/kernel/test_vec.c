@@ -192,7 +192,7 @@ TEST(rmsnorm_agrees_with_the_definition)
             }
 }
 
-TEST(add_and_silu_agree_with_the_definition)
+TEST(add_agrees_with_the_definition)
 {
     rg_kernels k[RG_N_ISA];
     const size_t n = levels(k);
@@ -207,13 +207,31 @@ TEST(add_and_silu_agree_with_the_definition)
             memcpy(x2, x1, sizeof x2);
             k[a].add(x2 + 1, x0, x2 + 1, N);
             CHECK(same(x2 + 1, want, N));
+        }
+}
 
-            k[0].silu_mul(want, x0, x1 + 1, N);
-            got[N] = 7.0f;
-            k[a].silu_mul(got, x0, x1 + 1, N);
-            CHECK(same(got, want, N) && got[N] == 7.0f);
-            k[a].silu_mul(x0, x0, x1 + 1, N);
-            CHECK(same(x0, want, N));
+typedef void gate_fn(float *y, const float *g, const float *u, size_t n);
+
+static void check_gate(gate_fn *ref, gate_fn *fast, size_t N, uint64_t seed)
+{
+    fill_hurtful(x0, MAX_N, seed);
+    fill_hurtful(x1, MAX_N, 50 + seed);
+    ref(want, x0, x1 + 1, N);
+    got[N] = 7.0f;
+    fast(got, x0, x1 + 1, N);
+    CHECK(same(got, want, N) && got[N] == 7.0f);
+    fast(x0, x0, x1 + 1, N);
+    CHECK(same(x0, want, N));
+}
+
+TEST(gates_agree_with_the_definition)
+{
+    rg_kernels k[RG_N_ISA];
+    const size_t n = levels(k);
+    for (size_t a = 1; a < n; a++)
+        for (size_t c = 0; c < COUNT(lengths); c++) {
+            check_gate(k[0].silu_mul, k[a].silu_mul, lengths[c], c);
+            check_gate(k[0].gelu_mul, k[a].gelu_mul, lengths[c], c);
         }
 }
 
@@ -250,6 +268,32 @@ TEST(silu_against_double)
     }
     print_message("worst %.3f ulp\n", worst);
     CHECK(worst < 4.0); /* measured: 1.69 */
+}
+
+static double gelu(double g)
+{
+    return 0.5 * g * (1.0 + tanh(sqrt(2.0 / M_PI) * (g + 0.044715 * g * g * g)));
+}
+
+/* Near zero in units of the last place; far out the small values matter by their size only. */
+TEST(gelu_against_double)
+{
+    rg_kernels k[RG_N_ISA];
+    const size_t n = levels(k);
+    double near = 0.0, far = 0.0;
+    for (size_t i = 0; i < MAX_N; i++)
+        x1[i] = 1.0f;
+    fill(x0, MAX_N, 2.0f, 6);
+    k[n - 1].gelu_mul(got, x0, x1, MAX_N);
+    for (size_t i = 0; i < MAX_N; i++)
+        near = fmax(near, ulps(got[i], gelu((double)x0[i])));
+    fill(x0, MAX_N, 30.0f, 7);
+    k[n - 1].gelu_mul(got, x0, x1, MAX_N);
+    for (size_t i = 0; i < MAX_N; i++)
+        far = fmax(far, fabs((double)got[i] - gelu((double)x0[i])) / fabs((double)x0[i]));
+    print_message("worst %.3f ulp, far out %.2e of |g|\n", near, far);
+    CHECK(near < 8.0);
+    CHECK(far < 4e-7);
 }
 
 TEST(rope_turns_pairs)
@@ -363,9 +407,11 @@ int main(void)
         cmocka_unit_test(exp_sums_by_hand_and_by_definition),
         cmocka_unit_test(rmsnorm_by_hand),
         cmocka_unit_test(rmsnorm_agrees_with_the_definition),
-        cmocka_unit_test(add_and_silu_agree_with_the_definition),
+        cmocka_unit_test(add_agrees_with_the_definition),
+        cmocka_unit_test(gates_agree_with_the_definition),
         cmocka_unit_test(add_row_leaves_what_lies_between_rows),
         cmocka_unit_test(silu_against_double),
+        cmocka_unit_test(gelu_against_double),
         cmocka_unit_test(rope_turns_pairs),
         cmocka_unit_test(rope_agrees_with_the_definition),
         cmocka_unit_test(max_is_the_first_of_the_greatest),

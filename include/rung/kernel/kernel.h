@@ -121,6 +121,11 @@ typedef struct rg_kernels {
     void (*add_row)(float *y, const float *x, const float *b, size_t T, size_t C, size_t ld);
     /* y[i] = silu(g[i]) * u[i],  silu(g) = g / (1 + exp(-g)), with this table's exp. */
     void (*silu_mul)(float *y, const float *g, const float *u, size_t n);
+    /* y[i] = gelu(g[i]) * u[i] in the tanh form, which is a sigmoid:
+     *   gelu(g) = g/2 (1 + tanh z) = g / (1 + exp(-2z)),  2z = g * fma(g*g, b, a),
+     *   a = 2 sqrt(2/pi), b = 0.044715 a, with this table's exp.
+     * Source: Hendrycks & Gimpel, "Gaussian Error Linear Units", 2016, section 2. */
+    void (*gelu_mul)(float *y, const float *g, const float *u, size_t n);
     /* Rotates H heads of D floats in place; the first `rot` dimensions turn, the rest stay.
      * cs = cos[rot/2] then sin[rot/2].  neox: pairs (i, i + rot/2); else pairs (2i, 2i+1).
      *   a' = a*cos - b*sin,  b' = b*cos + a*sin   (each: one product rounded, one fma)
@@ -152,9 +157,9 @@ typedef struct rg_kernels {
     /* A page's K (D, RG_PAGE) and V (RG_PAGE, D) to float; of Q8_0, q * d. */
     void (*kv_widen)(float *k, float *v, const void *kpage, const void *vpage, uint32_t kv_type,
                      size_t D);
-    /* Online softmax of M queries over one page.  q[i]: D floats, already times 1/sqrt(D).
+    /* Online softmax of M queries over one page.  q[i]: D floats, already scaled.
      * st[i]: D + 2 floats of running state: acc[0..D), m, l; start it with acc = 0,
-     * m = -inf, l = 0.  Query i sees the first nv[i] (1..RG_PAGE) positions.
+     * m = -inf, l = 0.  Query i sees positions from[i] <= t < to[i] <= RG_PAGE, at least one.
      *   s_t = fma over d ascending of q[d]*k[d][t]           (one chain per position)
      *   mp = max s_t;  m' = max(m, mp);  c = exp(m - m')     (0 when m = -inf)
      *   p_t = exp(s_t - m'), 0 for unseen;  l = fma(l, c, sum p: 16 lanes, halved)
@@ -162,8 +167,8 @@ typedef struct rg_kernels {
      * Pages are given in ascending order of position, so one query's result depends on
      * nothing but its own positions.
      * Source: Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018, alg. 3. */
-    void (*attn_page)(float *const *st, const float *const *q, const uint8_t *nv, size_t M,
-                      const float *k, const float *v, size_t D);
+    void (*attn_page)(float *const *st, const float *const *q, const uint8_t *from,
+                      const uint8_t *to, size_t M, const float *k, const float *v, size_t D);
     /* out[d] = acc[d] / l. */
     void (*attn_end)(float *out, const float *st, size_t D);
 } rg_kernels;

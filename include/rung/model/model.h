@@ -19,7 +19,7 @@
 typedef enum rg_mlp_act { RG_MLP_SILU, RG_MLP_GELU_TANH } rg_mlp_act;
 
 typedef struct rg_model_config {
-    char   arch[32];            /* "llama", "qwen2", ...: a row of the table in arch.c */
+    char   arch[32];            /* "llama", "qwen2", ...: docs/models.md lists them */
     size_t n_layer, n_embd, n_head, n_head_kv, head_dim, n_ff, n_vocab, n_ctx;
     float  norm_eps;
     size_t rope_dim;            /* dimensions of a head that turn */
@@ -67,7 +67,7 @@ uint64_t rg_model_head_weights(const rg_model *m);
 size_t   rg_model_packed_bytes(const rg_model *m);
 size_t   rg_model_head_bytes(const rg_model *m);
 /* FLOPs of n tokens that follow `past` others, k of which get logits:
- * 2 x weights + 4 x layers x heads x head size x context, summed over the tokens. */
+ * 2 x weights + 4 x heads x head size x positions seen, summed over layers and tokens. */
 double   rg_model_flops(const rg_model *m, size_t past, size_t n, size_t k);
 
 /* ---- running ---- */

@@ -49,6 +49,9 @@ size_t rg_ops_scratch_bytes(size_t K);
 
 rg_tensor rg_op_new(rg_ops *o, size_t T, size_t C);     /* ld = C rounded up to 16; not initialised */
 
+/* Columns [from, from + C) of x, in place.                                         (T, C) */
+rg_tensor rg_tensor_columns(rg_tensor x, size_t from, size_t C);
+
 /* y[t] = E[id[t]]                                                                  (T, C) */
 rg_tensor rg_op_embed(rg_ops *o, const rg_weight *E, const int32_t *id, size_t T);
 /* y[i] = x[row[i]]                                                                 (n, C) */
@@ -57,8 +60,12 @@ rg_tensor rg_op_rows(rg_ops *o, rg_tensor x, const uint32_t *row, size_t n);
 rg_tensor rg_op_rmsnorm(rg_ops *o, rg_tensor x, const float *w, float eps);
 /* x <- x + y, in place. */
 void rg_op_add(rg_ops *o, rg_tensor x, rg_tensor y);
+/* x <- x * s, in place. */
+void rg_op_scale(rg_ops *o, rg_tensor x, float s);
 /* y = silu(g) * u                                                                  (T, C) */
 rg_tensor rg_op_silu_mul(rg_ops *o, rg_tensor g, rg_tensor u);
+/* y = gelu(g) * u, the tanh form                                                   (T, C) */
+rg_tensor rg_op_gelu_mul(rg_ops *o, rg_tensor g, rg_tensor u);
 /* y[j] = x W[j]^T + b[j] for n matrices over one input, in one region; b[j] (R) may be NULL.
  * x (T, K), W[j] (R[j], K), y[j] (T, R[j]). */
 void rg_op_linear(rg_ops *o, rg_tensor *y, rg_tensor x, const rg_weight *const *W,
