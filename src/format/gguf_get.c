@@ -187,6 +187,10 @@ bool rg_gguf_array_i64(const rg_gguf *g, const char *key, size_t i, int64_t *out
 {
     const gguf_value *v = array_of(g, key);
     bool above;
+    if (v != NULL && i < v->n && v->elem == RG_GGUF_BOOL) {
+        *out = v->raw[i] != 0;
+        return true;
+    }
     return v != NULL && i < v->n && integer_at(v, v->elem, i, out, &above) && !above;
 }
 

@@ -11,10 +11,10 @@ struct rg_runner {
     const rg_model *m;
     rg_ops *o;
     size_t max_rows;
-    row *rows;        /* max_rows */
-    int32_t *id;      /* max_rows */
-    uint32_t *wanted; /* max_rows */
-    rope_set global;  /* of layers that see everything, and where there is one set */
+    row *rows;              /* max_rows */
+    int32_t *id;            /* max_rows */
+    uint32_t *wanted;       /* max_rows */
+    rope_set global;        /* of layers that see everything, and where there is one set */
     float *cs[N_ROPE_SETS]; /* (max_rows, rope_dim) of the sets in use */
     uint32_t kv_type;
 };

@@ -49,12 +49,8 @@ static const slot VECTORS[N_VECTORS] = {
 
 rg_status rg__find_block(block *b, const rg_model_config *c, rg_weights *ws, size_t layer, rg_err *e)
 {
-    const bool has[N_PARTS] = { [ALWAYS] = true,
-                                [OPTIONAL] = true,
-                                [SPLIT] = !c->fused,
-                                [FUSED] = c->fused,
-                                [QK_NORM] = c->qk_norm,
-                                [POST_NORM] = c->post_norms };
+    const bool has[N_PARTS] = { [ALWAYS] = true,    [OPTIONAL] = true,      [SPLIT] = !c->fused,
+                                [FUSED] = c->fused, [QK_NORM] = c->qk_norm, [POST_NORM] = c->post_norms };
     size_t n[N_SIZES];
     char name[64];
     sizes_of(n, c);

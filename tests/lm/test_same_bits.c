@@ -274,8 +274,9 @@ TEST(mixed_types_have_one_set_of_bits)
 
 TEST(every_tiny_model_has_one_set_of_bits)
 {
-    static const char *const names[] = { "llama_norm", "llama3_rope", "qwen2", "llama_linear",
-                                         "llama_kquant" };
+    static const char *const names[] = { "llama_norm",   "llama3_rope",   "qwen2",        "llama_linear",
+                                         "llama_kquant", "arch_qwen3",    "arch_mistral", "arch_gemma3",
+                                         "arch_phi3",    "arch_phi3_long" };
     for (size_t i = 0; i < COUNT(names); i++) {
         check_path(tiny_path(names[i], "gguf"), &FULL, false);
         check_path(tiny_path(names[i], "gguf"), &FULL, true);

@@ -61,7 +61,7 @@ bool rg_gguf_str(const rg_gguf *g, const char *key, rg_str *out);
 /* Arrays: element kind and count; then by index. */
 bool rg_gguf_array(const rg_gguf *g, const char *key, rg_gguf_kind *elem, size_t *n);
 bool rg_gguf_array_str(const rg_gguf *g, const char *key, size_t i, rg_str *out);    /* O(1) */
-bool rg_gguf_array_i64(const rg_gguf *g, const char *key, size_t i, int64_t *out);
+bool rg_gguf_array_i64(const rg_gguf *g, const char *key, size_t i, int64_t *out);      /* bools: 0, 1 */
 bool rg_gguf_array_f64(const rg_gguf *g, const char *key, size_t i, double *out);
 /* A whole array at once: borrowed strings (NULL when absent or of another type), or n integers
  * copied out (false unless it holds exactly n that fit). */
