@@ -92,11 +92,7 @@ static int try_name(rg_buf *tmp, const char *path)
     (void)!getrandom(&r, sizeof r, GRND_NONBLOCK); /* O_EXCL decides; the number only spreads names */
     rg_buf_clear(tmp);
     rg_buf_printf(tmp, "%s" SUFFIX "%08x", path, (unsigned)r);
-    if (tmp->failed) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    return open(tmp->p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return tmp->failed ? -1 : open(tmp->p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 }
 
 /* A file without a lock may be taken for a dead one between open and flock: then its name is
@@ -108,9 +104,11 @@ static rg_status create(rg_newfile *f, rg_err *e)
     for (int i = 0; i < TRIES && f->tmp == NULL && s == RG_OK; i++) {
         struct stat st;
         f->fd = try_name(&tmp, f->path);
-        if (f->fd < 0 && errno == EEXIST)
+        if (tmp.failed)
+            s = rg_buf_check(&tmp, "the path", e);
+        else if (f->fd < 0 && errno == EEXIST)
             continue;
-        if (f->fd < 0)
+        else if (f->fd < 0)
             s = fail(e, "cannot create a file beside it", f->path);
         else if (flock(f->fd, LOCK_EX | LOCK_NB) == 0 && fstat(f->fd, &st) == 0 && st.st_nlink == 1)
             f->tmp = rg_buf_take(&tmp);
