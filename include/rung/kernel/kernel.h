@@ -56,6 +56,14 @@ void rg_k_pack(void *panel, const void *rows, size_t row_bytes, size_t n_rows, u
 /* y[k] = value of element k of one row as GGUF stores it: the definition of the format. */
 void rg_k_dequant_row(float *y, const void *row, uint32_t type, size_t K);
 
+/* The reverse: K floats to one row of bytes, of any type that rg_k_can_quantize (F32, F16, BF16,
+ * Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS).  Scale and min of a block are
+ * searched for the least weighted squared error; importance (K floats >= 0, NULL = none) says how
+ * much the error of element k counts.  The bytes depend on the arguments alone.  A block that
+ * holds a NaN or an infinity gets defined bytes of no meaning: look before. */
+bool rg_k_can_quantize(uint32_t type);
+void rg_k_quantize_row(void *out, const float *x, const float *importance, uint32_t type, size_t K);
+
 /* ---- activations for the quantised path ------------------------------------------------ */
 
 /* How a weight type wants its activations: as floats, or as 8-bit numbers with one scale per 32
