@@ -1,9 +1,9 @@
-/* tokenizer.h - text to token ids and back: byte-level BPE with the pre-tokenizers of GPT-2,
- * Llama 3, Qwen2 and SmolLM.
+/* tokenizer.h - text to token ids and back: byte-level BPE, SentencePiece BPE and unigram,
+ * WordPiece, as GGUF files and tokenizer.json declare them (docs/models.md lists the kinds).
  *
- * A tokenizer is built from what a model file declares (rg_vocab); everything is checked
- * there.  It is immutable and safe to share between threads.  A pre-tokenizer or model kind
- * that is not implemented is an error, never a fallback. */
+ * A tokenizer is built from what a model file declares; everything is checked there.  It is
+ * immutable and safe to share between threads.  A kind that is not implemented (model,
+ * normaliser, pre-tokenizer, decoder) is an error that names it, never a fallback. */
 #ifndef RUNG_TEXT_TOKENIZER_H
 #define RUNG_TEXT_TOKENIZER_H
 
@@ -14,13 +14,25 @@
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 #include "rung/format/gguf.h"
+#include "rung/format/gguf_write.h"
 
 typedef struct rg_tokenizer rg_tokenizer;
 
 /* From the tokenizer.ggml.* keys of a GGUF file (vocabulary-only files included).  Copies
  * what it keeps: the file may be closed afterwards. */
 rg_status rg_tokenizer_from_gguf(rg_tokenizer **out, const rg_gguf *g, rg_err *e);
+/* From the text of a tokenizer.json and of the tokenizer_config.json beside it, which names BOS
+ * and EOS (p == NULL: there is none; then the post-processor and known spellings tell). */
+rg_status rg_tokenizer_from_json(rg_tokenizer **out, rg_str tokenizer_json, rg_str tokenizer_config_json,
+                                 rg_err *e);
 void      rg_tokenizer_free(rg_tokenizer *t);               /* NULL is fine */
+
+/* Writes the tokenizer.ggml.* keys, so that llama.cpp gives the same ids.  RG_EARG, with the
+ * reason, for a tokenizer that those keys cannot express. */
+rg_status rg_tokenizer_put_gguf(const rg_tokenizer *t, rg_gguf_writer *w, rg_err *e);
+/* The two files of a folder, so that the `tokenizers` package gives the same ids. */
+rg_status rg_tokenizer_put_json(const rg_tokenizer *t, rg_buf *tokenizer_json, rg_buf *tokenizer_config_json,
+                                rg_err *e);
 
 typedef struct rg_ids {         /* a growing list of token ids; zero-initialise, rg_ids_free */
     int32_t *id;
@@ -36,12 +48,16 @@ typedef enum rg_special {
 } rg_special;
 
 /* Appends the ids of text.  No BOS/EOS is added here.  Bytes that are not UTF-8 go through
- * byte tokens (byte-level vocabularies have all 256); refused where the vocabulary lacks one. */
+ * byte tokens (byte-level vocabularies have all 256).  What the vocabulary cannot spell becomes
+ * its unknown token; where it has none, the text is refused.  A SentencePiece vocabulary may ask
+ * for a space in front (at the start and after each special token). */
 rg_status rg_tokenize(const rg_tokenizer *t, rg_str text, rg_special special, rg_ids *ids, rg_err *e);
 
 /* A text made of spans, some scaffolding (control tokens parsed), some foreign text (never):
  * tokenised so that no control token can come from foreign bytes.  The spans cover the text in
- * order without gaps (else RG_EARG); neighbours are tokenised separately. */
+ * order without gaps (else RG_EARG).  Neighbours are tokenised separately, except that a
+ * SentencePiece vocabulary, whose words begin with the space before them, reads neighbours
+ * that are plain text as one. */
 typedef struct rg_span {
     size_t begin, end;          /* bytes [begin, end) of the text */
     bool   scaffold;
@@ -49,8 +65,17 @@ typedef struct rg_span {
 rg_status rg_tokenize_spans(const rg_tokenizer *t, rg_str text, const rg_span *spans, size_t n,
                             rg_ids *ids, rg_err *e);
 
-/* Appends the bytes of one id (control tokens: their text if with_special, else nothing). */
+/* Appends the bytes of one id in the middle of a text (control tokens: their text if
+ * with_special, else nothing). */
 void rg_detokenize(const rg_tokenizer *t, int32_t id, bool with_special, rg_buf *b);
+
+/* The same from the start of a text, id by id: the space that the tokenizer put in front of the
+ * first word is taken off again.  Byte tokens come out as their bytes, so a caller that shows
+ * the text holds back an unfinished character. */
+typedef struct rg_detok {
+    bool begun;                 /* zero-initialise */
+} rg_detok;
+void rg_detokenize_next(const rg_tokenizer *t, rg_detok *d, int32_t id, bool with_special, rg_buf *b);
 
 size_t  rg_vocab_size(const rg_tokenizer *t);
 rg_str  rg_token_text(const rg_tokenizer *t, int32_t id);       /* its bytes, decoded; borrowed */
@@ -59,11 +84,12 @@ bool    rg_token_is_control(const rg_tokenizer *t, int32_t id);
 int32_t rg_token_bos(const rg_tokenizer *t);
 int32_t rg_token_eos(const rg_tokenizer *t);
 bool    rg_token_adds_bos(const rg_tokenizer *t);               /* the file asks for BOS in front */
+bool    rg_token_adds_eos(const rg_tokenizer *t);               /* and for EOS behind */
 /* Ends a turn or a text: EOS, EOT, EOM as declared, and <|im_end|>, <|eot_id|>, <|endoftext|>
  * ... where they are control tokens. */
 bool    rg_token_ends(const rg_tokenizer *t, int32_t id);
 /* The id whose text is exactly s (control tokens included), or -1. */
 int32_t rg_token_find(const rg_tokenizer *t, rg_str s);
-const char *rg_tokenizer_kind(const rg_tokenizer *t);           /* "gpt2/qwen2" */
+const char *rg_tokenizer_kind(const rg_tokenizer *t);           /* "gpt2/qwen2", "json/bpe" */
 
 #endif
