@@ -11,6 +11,7 @@
 #ifndef RUNG_BUNDLE_FILES_H
 #define RUNG_BUNDLE_FILES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,13 +26,15 @@ typedef struct rg_files rg_files;
 typedef struct rg_file_tensor {
     const char *name;           /* canonical; borrowed */
     uint32_t    type;           /* an rg_type (not necessarily one that runs) */
+    uint32_t    n_dims;         /* as the form says; with more than 2, R counts all but the last */
     size_t      R, K;           /* a vector is (1, K) */
     const void *data;
     uint64_t    bytes;
 } rg_file_tensor;
 
 /* path: what rg_model_resolve gave.  RG_EFORMAT lists every missing shard; pickle files are
- * refused with the way out. */
+ * refused with the way out.  Of a folder all shapes are compared with config.json here; a folder
+ * without any weights opens too, as a vocabulary. */
 rg_status rg_files_open(rg_files **out, const char *path, rg_err *e);
 void      rg_files_close(rg_files *f);                          /* NULL is fine */
 
@@ -46,9 +49,14 @@ rg_status rg_files_config(rg_model_config *c, const rg_files *f, rg_err *e);
 rg_status rg_files_tokenizer(rg_tokenizer **out, const rg_files *f, rg_err *e);
 rg_str    rg_files_template(const rg_files *f);                 /* source; empty = none */
 rg_str    rg_files_title(const rg_files *f);                    /* general.name or the folder's name */
+rg_str    rg_files_name(const rg_files *f);     /* file name without .gguf, the folder's or repository's */
+/* What was ignored and the user should know (code of the model's own, auto_map); empty = nothing. */
+rg_str    rg_files_note(const rg_files *f);
 const rg_gguf *rg_files_gguf(const rg_files *f);                /* the (first) GGUF file; NULL for a folder */
 /* One hash over all files that decide the model's arithmetic and text; of a single GGUF file
- * its SHA-256. */
-rg_status rg_files_hash(char out[65], const rg_files *f, rg_err *e);
+ * its SHA-256, else the SHA-256 of the lines "<hash>  <file name>\n", each file's in order.
+ * Every byte is read, except with `cached` where device, inode, size and time of a file agree
+ * with what was hashed before. */
+rg_status rg_files_hash(char out[65], const rg_files *f, bool cached, rg_err *e);
 
 #endif
