@@ -215,7 +215,7 @@ static int run_info(const rg_cmd *cmd, int argc, char **argv)
     cli_args a;
     rg_err e = RG_ERR_INIT;
     rg_buf out = RG_BUF_MAX(1 << 24);
-    rg_gguf *g = NULL;
+    rg_files *files = NULL;
     char *path = NULL;
     rg_model_facts f;
     rg_status s;
@@ -223,10 +223,13 @@ static int run_info(const rg_cmd *cmd, int argc, char **argv)
     if (code >= 0)
         return code;
 
-    RG_GO(s, done, cli_want_pos(&a, 0, 1, "one NAME or FILE", &e));
+    RG_GO(s, done, cli_want_pos(&a, 0, 1, "one NAME, FILE or FOLDER", &e));
+    const rg_call call = cli_call(&a);
     RG_GO(s, done, rg_model_resolve(&path, a.pos.n ? a.pos.item[0] : NULL, &e));
-    RG_GO(s, done, rg_gguf_open(&g, path, &e));
-    rg_model_facts_read(&f, g);
+    RG_GO(s, done, rg_files_open(&files, path, &e));
+    rg_model_facts_read(&f, files);
+    if (rg_files_note(files).n > 0)
+        rg_call_log(&call, RG_WARN, "bundle", "%s", rg_files_note(files).p);
     if (a.common.json)
         put_info_json(&out, path, &f);
     else
@@ -234,7 +237,7 @@ static int run_info(const rg_cmd *cmd, int argc, char **argv)
     s = cli_print(&out, &e);
 done:
     rg_buf_free(&out);
-    rg_gguf_close(g);
+    rg_files_close(files);
     rg_free(path);
     return cli_close(&a, s, &e);
 }
@@ -264,14 +267,15 @@ static const rg_opt check_table[] = {
     { 0 },
 };
 
-/* A known name must have its known bytes; any other file may be whatever it is. */
-static rg_status check_hash(const rg_known_model **is, char sha[65], const char *given, const char *path,
-                            rg_err *e)
+/* A known name must have its known bytes, whatever they are; any other model may be what it is. */
+static rg_status check_known(const char *given, const char *path, rg_err *e)
 {
     const rg_known_model *named = rg_known_model_find(given);
+    char sha[65];
+    if (named == NULL || rg_path_is_dir(path))
+        return RG_OK;
     RG_TRY(rg_sha256_file(sha, path, e));
-    *is = rg_known_model_by_sha256(sha);
-    if (named && *is != named)
+    if (strcmp(sha, named->sha256) != 0)
         RG_FAIL(e, RG_EFORMAT, "%s has sha256 %s, %s has %s: remove it and `rung model pull %s`", path, sha,
                 given, named->sha256, given);
     return RG_OK;
@@ -302,22 +306,22 @@ static int run_check(const rg_cmd *cmd, int argc, char **argv)
     cli_args a;
     rg_err e = RG_ERR_INIT;
     rg_buf out = RG_BUF_MAX(1 << 16);
-    rg_gguf *g = NULL;
+    rg_files *files = NULL;
     char *path = NULL, sha[65];
-    const rg_known_model *is = NULL;
     rg_status s;
     const int code = cli_open(&a, cmd, groups, 1, argc, argv);
     if (code >= 0)
         return code;
 
-    RG_GO(s, done, cli_want_pos(&a, 1, 1, "one NAME or FILE", &e));
+    RG_GO(s, done, cli_want_pos(&a, 1, 1, "one NAME, FILE or FOLDER", &e));
     const rg_call call = cli_call(&a);
     RG_GO(s, done, rg_model_resolve(&path, a.pos.item[0], &e));
-    RG_GO(s, done, check_hash(&is, sha, a.pos.item[0], path, &e));
-    RG_GO(s, done, rg_gguf_open(&g, path, &e));
+    RG_GO(s, done, check_known(a.pos.item[0], path, &e));
+    RG_GO(s, done, rg_files_open(&files, path, &e));
+    RG_GO(s, done, rg_files_hash(sha, files, rg_known_model_find(a.pos.item[0]) != NULL, &e));
     if (o.check_tensors)
-        RG_GO(s, done, rg_model_check_finite(g, &call, &e));
-    put_check(&out, a.common.json, path, sha, is, o.check_tensors);
+        RG_GO(s, done, rg_model_check_finite(files, &call, &e));
+    put_check(&out, a.common.json, path, sha, rg_known_model_by_sha256(sha), o.check_tensors);
     if (o.kl)
         RG_GO(s, done, cli_check_kl(&out, a.common.json, path, &o.measure, &call, &e));
     rg_buf_puts(&out, a.common.json ? "}\n" : "");
@@ -325,7 +329,7 @@ static int run_check(const rg_cmd *cmd, int argc, char **argv)
     s = cli_print(&out, &e);
 done:
     rg_buf_free(&out);
-    rg_gguf_close(g);
+    rg_files_close(files);
     rg_free(path);
     return cli_close(&a, s, &e);
 }
@@ -337,11 +341,11 @@ static const sub subs[] = {
       run_pull,
       { "model pull", "make a known model available and print its path", "[--from FILE|URL] NAME", NULL } },
     { "ls", run_ls, { "model ls", "list the models that are known or here", "[--json]", NULL } },
-    { "info", run_info, { "model info", "say what a model file is", "[--json] [NAME|FILE]", NULL } },
+    { "info", run_info, { "model info", "say what a model is", "[--json] [NAME|FILE|FOLDER]", NULL } },
     { "check",
       run_check,
-      { "model check", "check a model file's hash, header and weights",
-        "[--check-tensors] [--kl -f TEXT] NAME|FILE", NULL } },
+      { "model check", "check a model's hash, header and weights",
+        "[--check-tensors] [--kl -f TEXT] NAME|FILE|FOLDER", NULL } },
 };
 
 static int run(const rg_cmd *cmd, int argc, char **argv)
@@ -369,6 +373,6 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
 const rg_cmd rg_cmd_model = {
     .name = "model",
     .summary = "list, pull, describe and check models",
-    .usage = "pull [--from FILE|URL] NAME | ls | info [NAME|FILE] | check [--check-tensors] NAME|FILE",
+    .usage = "pull [--from FILE|URL] NAME | ls | info [MODEL] | check [--check-tensors] MODEL",
     .run = run,
 };

@@ -1,58 +1,43 @@
 #include "rung/bundle/bundle.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "rung/base/mem.h"
-#include "rung/base/rng.h"
 
 struct rg_bundle {
     char *path, *name, *title;
-    rg_gguf *g;
+    rg_files *f;
     rg_weights *ws;
     rg_model *m;
     rg_tokenizer *tok;
     rg_template *tpl;
-    rg_err tpl_err; /* why the file's template does not compile */
+    rg_err tpl_err; /* why the files' template does not compile */
 };
 
-static rg_status set_names(rg_bundle *b, const char *path, rg_err *e)
+static rg_status keep(char **out, rg_str s, rg_err *e)
 {
-    const char *slash = strrchr(path, '/');
-    const char *file = slash == NULL ? path : slash + 1;
-    const size_t n = strlen(file);
-    const bool ends = n > 5 && strcmp(file + n - 5, ".gguf") == 0;
-    b->path = rg_strdup(path);
-    b->name = rg_strndup(file, ends ? n - 5 : n);
-    if (b->path == NULL || b->name == NULL)
-        RG_FAIL(e, RG_ENOMEM, "no memory for a path");
+    *out = rg_strndup(s.n > 0 ? s.p : "", s.n);
+    if (*out == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a name");
     return RG_OK;
 }
 
 static rg_status open_text(rg_bundle *b, rg_err *e)
 {
-    rg_str source;
-    b->title = rg_gguf_str(b->g, "general.name", &source) ? rg_strndup(source.p, source.n) : rg_strdup("");
-    if (b->title == NULL)
-        RG_FAIL(e, RG_ENOMEM, "no memory for a name");
-    RG_TRY(rg_tokenizer_from_gguf(&b->tok, b->g, e));
-    if (rg_gguf_str(b->g, "tokenizer.chat_template", &source))
+    RG_TRY(rg_files_tokenizer(&b->tok, b->f, e));
+    const rg_str source = rg_files_template(b->f);
+    if (source.n > 0)
         (void)rg_template_compile(&b->tpl, source, &b->tpl_err);
     return RG_OK;
 }
 
 /* ---- weights ---- */
 
-static rg_status add_tensor(rg_weights *ws, const rg_gguf_tensor *t, rg_err *e)
+static rg_status add_tensor(rg_weights *ws, const rg_file_tensor *t, rg_err *e)
 {
-    char name[65];
-    snprintf(name, sizeof name, "%.*s", (int)RG_MIN(t->name.n, sizeof name - 1), t->name.p);
-    if (t->n_dims > 2 && (t->dims[2] > 1 || t->dims[3] > 1))
-        RG_FAIL(e, RG_EFORMAT, "tensor %s has %u dimensions, a matrix has 2", name, t->n_dims);
-    return rg_weights_add(ws, name, t->type, (size_t)t->dims[1], (size_t)t->dims[0], t->data, e);
+    if (t->n_dims > 2)
+        RG_FAIL(e, RG_EFORMAT, "tensor %s has %u dimensions, a matrix has 2", t->name, t->n_dims);
+    return rg_weights_add(ws, t->name, t->type, t->R, t->K, t->data, e);
 }
 
 typedef struct loading {
@@ -65,9 +50,7 @@ typedef struct loading {
 static void let_go(void *arg, const rg_weight *w)
 {
     loading *l = arg;
-    const rg_map *map = rg_gguf_map(l->b->g);
-    if (map != NULL && map->data != NULL)
-        rg_map_release(map, (size_t)((const uint8_t *)w->src - map->data), w->R * w->row_bytes);
+    rg_files_release(l->b->f, w->src, w->R * w->row_bytes);
     l->done += w->R * w->row_bytes;
     const rg_event ev = { .kind = RG_EV_PROGRESS,
                           .room = "bundle",
@@ -77,10 +60,30 @@ static void let_go(void *arg, const rg_weight *w)
     rg_call_emit(l->call, &ev);
 }
 
+rg_status rg_predict_memory(uint64_t *bytes, const rg_files *f, rg_err *e)
+{
+    uint64_t total = 16u << 20; /* tokenizer, tables, scratch */
+    const bool tied = rg_files_find(f, "output.weight") == NULL;
+    for (size_t i = 0; i < rg_files_n(f); i++) {
+        const rg_file_tensor *t = rg_files_at(f, i);
+        if (!rg_type_info_of(t->type)->runs)
+            RG_FAIL(e, RG_EFORMAT, "tensor %s has type %s, which this engine does not run", t->name,
+                    rg_type_info_of(t->type)->name);
+        if (strcmp(t->name, "token_embd.weight") == 0 && !tied)
+            continue; /* read a row at a time from the mapped file */
+        const uint64_t mem =
+            t->R == 1 ? t->K * sizeof(float) : rg_panels_of(t->R) * (uint64_t)rg_panel_bytes(t->type, t->K);
+        if (!rg_add_u64(&total, total, mem))
+            RG_FAIL(e, RG_EFORMAT, "the tensors' sizes do not add up");
+    }
+    *bytes = total;
+    return RG_OK;
+}
+
 static rg_status fits(const rg_bundle *b, rg_err *e)
 {
     uint64_t bytes;
-    RG_TRY(rg_predict_memory(&bytes, b->g, e));
+    RG_TRY(rg_predict_memory(&bytes, b->f, e));
     const uint64_t free_bytes = rg_memory_available();
     if (free_bytes != 0 && bytes > free_bytes)
         RG_FAIL(e, RG_ENOMEM, "needs %.1f GiB, %.1f GiB are free: choose a smaller model or quantisation",
@@ -88,30 +91,45 @@ static rg_status fits(const rg_bundle *b, rg_err *e)
     return RG_OK;
 }
 
+/* A folder's matrices often have more rows than there are tokens; a GGUF file spells each row. */
+static rg_status vocabulary_agrees(const rg_bundle *b, size_t rows, rg_err *e)
+{
+    const size_t tokens = rg_vocab_size(b->tok);
+    if (rows == tokens || (rows > tokens && rg_files_gguf(b->f) == NULL))
+        return RG_OK;
+    RG_FAIL(e, RG_EFORMAT, "the embedding has %zu rows, the vocabulary %zu tokens: they must agree", rows,
+            tokens);
+}
+
 static rg_status open_model(rg_bundle *b, rg_pool *pool, const rg_call *call, rg_err *e)
 {
     rg_model_config c;
-    RG_TRY(rg_config_from_gguf(&c, b->g, e));
-    if (c.n_vocab != rg_vocab_size(b->tok))
-        RG_FAIL(e, RG_EFORMAT, "the embedding has %zu rows, the vocabulary %zu tokens: they must agree",
-                c.n_vocab, rg_vocab_size(b->tok));
+    const rg_str note = rg_files_note(b->f);
+    if (note.n > 0)
+        rg_call_log(call, RG_WARN, "bundle", "%s: %s", b->name, note.p);
+    RG_TRY(rg_files_config(&c, b->f, e));
+    RG_TRY(vocabulary_agrees(b, c.n_vocab, e));
     RG_TRY(fits(b, e));
     RG_TRY(rg_weights_new(&b->ws, e));
-    for (size_t i = 0; i < rg_gguf_n_tensors(b->g); i++)
-        RG_TRY(add_tensor(b->ws, rg_gguf_tensor_at(b->g, i), e));
-    loading l = { b, call, 0, rg_gguf_file_bytes(b->g) };
+    for (size_t i = 0; i < rg_files_n(b->f); i++)
+        RG_TRY(add_tensor(b->ws, rg_files_at(b->f, i), e));
+    loading l = { b, call, 0, rg_files_bytes(b->f) };
     return rg_model_new(&b->m, &c, b->ws, pool, let_go, &l, e);
 }
 
-static rg_status open_file(rg_bundle **out, const char *path, rg_err *e)
+static rg_status open_files(rg_bundle **out, const char *path, rg_err *e)
 {
     *out = NULL;
     rg_bundle *b = rg_calloc(1, sizeof *b);
     if (b == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for a model");
-    rg_status s = set_names(b, path, e);
+    rg_status s = rg_files_open(&b->f, path, e);
     if (s == RG_OK)
-        s = rg_gguf_open(&b->g, path, e);
+        s = keep(&b->path, rg_str_of(path), e);
+    if (s == RG_OK)
+        s = keep(&b->name, rg_files_name(b->f), e);
+    if (s == RG_OK)
+        s = keep(&b->title, rg_files_title(b->f), e);
     if (s == RG_OK)
         s = open_text(b, e);
     if (s != RG_OK) {
@@ -138,7 +156,7 @@ rg_status rg_bundle_open(rg_bundle **out, const char *path, rg_pool *pool, const
 {
     *out = NULL;
     rg_bundle *b = NULL;
-    rg_status s = open_file(&b, path, e);
+    rg_status s = open_files(&b, path, e);
     if (s == RG_OK)
         s = open_model(b, pool, call, e);
     return finish(out, b, path, s, e);
@@ -148,7 +166,7 @@ rg_status rg_bundle_open_text(rg_bundle **out, const char *path, rg_err *e)
 {
     *out = NULL;
     rg_bundle *b = NULL;
-    const rg_status s = open_file(&b, path, e);
+    const rg_status s = open_files(&b, path, e);
     return finish(out, b, path, s, e);
 }
 
@@ -160,7 +178,7 @@ void rg_bundle_close(rg_bundle *b)
     rg_weights_free(b->ws);
     rg_template_free(b->tpl);
     rg_tokenizer_free(b->tok);
-    rg_gguf_close(b->g);
+    rg_files_close(b->f);
     rg_free(b->path);
     rg_free(b->name);
     rg_free(b->title);
@@ -184,7 +202,7 @@ const char *rg_bundle_title(const rg_bundle *b)
 
 uint64_t rg_bundle_file_bytes(const rg_bundle *b)
 {
-    return rg_gguf_file_bytes(b->g);
+    return rg_files_bytes(b->f);
 }
 
 const rg_model *rg_bundle_model(const rg_bundle *b)
@@ -217,54 +235,12 @@ rg_status rg_bundle_set_template(rg_bundle *b, rg_str source, rg_err *e)
 
 void rg_bundle_trim(const rg_bundle *b)
 {
-    const rg_gguf_tensor *t = rg_gguf_find(b->g, "token_embd.weight");
-    const rg_map *map = rg_gguf_map(b->g);
-    if (t != NULL && map != NULL && map->data != NULL)
-        rg_map_release(map, (size_t)t->offset, (size_t)t->bytes);
-}
-
-/* ---- identity ---- */
-
-/* The hash of half a gigabyte is kept beside the models: one small file per (device,
- * inode, size, time). */
-static rg_status hash_note_path(char **out, const char *path, rg_err *e)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        RG_FAIL(e, RG_EIO, "%s: cannot be looked at", path);
-    char key[128];
-    const int n = snprintf(key, sizeof key, "%llu|%llu|%lld|%lld.%09ld", (unsigned long long)st.st_dev,
-                           (unsigned long long)st.st_ino, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-                           st.st_mtim.tv_nsec);
-    char sub[64];
-    snprintf(sub, sizeof sub, "hashes/%016llx", (unsigned long long)rg_hash64(key, (size_t)n, 0));
-    return rg_cache_path(out, sub, e);
+    const rg_file_tensor *t = rg_files_find(b->f, "token_embd.weight");
+    if (t != NULL)
+        rg_files_release(b->f, t->data, t->bytes);
 }
 
 rg_status rg_bundle_hash(char out[65], const rg_bundle *b, rg_err *e)
 {
-    char *note = NULL, *text = NULL;
-    size_t n = 0;
-    rg_err ignored = RG_ERR_INIT; /* without a cache we hash again */
-    if (hash_note_path(&note, b->path, &ignored) == RG_OK &&
-        rg_read_all(&text, &n, note, 64, &ignored) == RG_OK && n == 64 &&
-        strspn(text, "0123456789abcdef") == 64) {
-        memcpy(out, text, 65);
-        rg_free(text);
-        rg_free(note);
-        return RG_OK;
-    }
-    rg_free(text);
-    const rg_status s = rg_sha256_file(out, b->path, e);
-    if (s == RG_OK && note != NULL) {
-        char *slash = strrchr(note, '/');
-        rg_err unwritten = RG_ERR_INIT;
-        *slash = '\0';
-        if (rg_mkdirs(note, &unwritten) == RG_OK) {
-            *slash = '/';
-            (void)rg_write_atomic(note, out, 64, &unwritten);
-        }
-    }
-    rg_free(note);
-    return s;
+    return rg_files_hash(out, b->f, true, e);
 }

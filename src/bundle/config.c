@@ -1,4 +1,4 @@
-/* config.c - a model's configuration out of GGUF keys, and its memory before loading. */
+/* config.c - a model's configuration out of GGUF keys. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,17 +40,6 @@ static double want_f(keys *k, const char *rest, double otherwise)
 {
     double v;
     return rg_gguf_f64(k->g, key(k, rest), &v) ? v : otherwise;
-}
-
-/* Vocabulary: rows of the embedding; that the tokenizer agrees is checked by the bundle. */
-static rg_status vocab(size_t *out, const rg_gguf *g, rg_err *e)
-{
-    const rg_gguf_tensor *t = rg_gguf_find(g, "token_embd.weight");
-    if (t == NULL || t->n_dims != 2)
-        RG_FAIL(e, RG_EFORMAT, "tensor token_embd.weight is missing: this file holds no model%s",
-                rg_gguf_n_tensors(g) == 0 ? ", only a vocabulary" : "");
-    *out = (size_t)t->dims[1];
-    return RG_OK;
 }
 
 /* YaRN's numbers; cos and sin grow with the logarithm of the factor unless the file says by how much. */
@@ -151,7 +140,7 @@ static rg_status no_surprises(keys *k, rg_err *e)
     return RG_OK;
 }
 
-rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, rg_err *e)
+rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, size_t n_vocab, rg_err *e)
 {
     memset(c, 0, sizeof *c);
     rg_str arch;
@@ -173,31 +162,10 @@ rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, rg_err *e)
     if (want(&k, "attention.value_length", c->head_dim) != c->head_dim)
         RG_FAIL(e, RG_EFORMAT, "heads whose keys and values differ in size are not supported");
     c->norm_eps = (float)want_f(&k, "attention.layer_norm_rms_epsilon", 1e-5);
-    RG_TRY(vocab(&c->n_vocab, g, e));
+    c->n_vocab = n_vocab;
     RG_TRY(rope(c, &k, e));
     RG_TRY(windows(c, &k, e));
     scales(c, &k);
     RG_TRY(no_surprises(&k, e));
     return rg_model_config_check(c, e);
-}
-
-rg_status rg_predict_memory(uint64_t *bytes, const rg_gguf *g, rg_err *e)
-{
-    uint64_t total = 16u << 20; /* tokenizer, tables, scratch */
-    const bool tied = rg_gguf_find(g, "output.weight") == NULL;
-    for (size_t i = 0; i < rg_gguf_n_tensors(g); i++) {
-        const rg_gguf_tensor *t = rg_gguf_tensor_at(g, i);
-        if (!rg_type_info_of(t->type)->runs)
-            RG_FAIL(e, RG_EFORMAT, "tensor %.*s has type %s, which this engine does not run", (int)t->name.n,
-                    t->name.p, rg_type_info_of(t->type)->name);
-        if (rg_str_is(t->name, "token_embd.weight") && !tied)
-            continue; /* read a row at a time from the mapped file */
-        const uint64_t panels = t->n_dims < 2 ? 0 : rg_panels_of((size_t)t->dims[1]);
-        if (t->n_dims < 2)
-            total += t->dims[0] * sizeof(float);
-        else if (!rg_add_u64(&total, total, panels * rg_panel_bytes(t->type, (size_t)t->dims[0])))
-            RG_FAIL(e, RG_EFORMAT, "the tensors' sizes do not add up");
-    }
-    *bytes = total;
-    return RG_OK;
 }

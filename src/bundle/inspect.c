@@ -23,22 +23,22 @@ static int more_bytes(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static void count_types(rg_model_facts *f, const rg_gguf *g)
+static void count_types(rg_model_facts *m, const rg_files *f)
 {
-    for (size_t i = 0; i < f->tensors; i++) {
-        const rg_gguf_tensor *t = rg_gguf_tensor_at(g, i);
+    for (size_t i = 0; i < m->tensors; i++) {
+        const rg_file_tensor *t = rg_files_at(f, i);
         size_t k = 0;
-        while (k < f->n_types && f->types[k].type != t->type)
+        while (k < m->n_types && m->types[k].type != t->type)
             k++;
-        if (k == RG_COUNT(f->types))
+        if (k == RG_COUNT(m->types))
             continue;
-        if (k == f->n_types)
-            f->types[f->n_types++] = (rg_type_count){ .type = t->type };
-        f->types[k].tensors++;
-        f->types[k].bytes += t->bytes;
-        f->parameters += t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
+        if (k == m->n_types)
+            m->types[m->n_types++] = (rg_type_count){ .type = t->type };
+        m->types[k].tensors++;
+        m->types[k].bytes += t->bytes;
+        m->parameters += (uint64_t)t->R * t->K;
     }
-    qsort(f->types, f->n_types, sizeof f->types[0], more_bytes);
+    qsort(m->types, m->n_types, sizeof m->types[0], more_bytes);
 }
 
 /* Keys and values of every layer, two bytes each; saturates, as the header may claim anything. */
@@ -51,11 +51,14 @@ static uint64_t token_bytes(const rg_model_facts *f, uint64_t k_size, uint64_t v
     return all;
 }
 
-static void read_shape(rg_model_facts *f, const rg_gguf *g)
+static void read_keys(rg_model_facts *f, const rg_gguf *g)
 {
-    const rg_str a = f->architecture;
     rg_gguf_kind kind;
     size_t n = 0;
+    rg_gguf_str(g, "general.architecture", &f->architecture);
+    rg_gguf_str(g, "tokenizer.ggml.model", &f->tokenizer);
+    rg_gguf_str(g, "tokenizer.ggml.pre", &f->pre_tokenizer);
+    const rg_str a = f->architecture;
     f->layers = arch_u64(g, a, "block_count");
     f->width = arch_u64(g, a, "embedding_length");
     f->context = arch_u64(g, a, "context_length");
@@ -74,18 +77,36 @@ static void read_shape(rg_model_facts *f, const rg_gguf *g)
         f->vocabulary = arch_u64(g, a, "vocab_size");
 }
 
-void rg_model_facts_read(rg_model_facts *f, const rg_gguf *g)
+/* A folder was read against its config.json when it was opened; one without weights says nothing. */
+static void read_config(rg_model_facts *m, const rg_files *f)
 {
-    *f = (rg_model_facts){ .file_bytes = rg_gguf_file_bytes(g), .tensors = rg_gguf_n_tensors(g) };
-    rg_gguf_str(g, "general.architecture", &f->architecture);
-    rg_gguf_str(g, "general.name", &f->name);
-    rg_gguf_str(g, "tokenizer.ggml.model", &f->tokenizer);
-    rg_gguf_str(g, "tokenizer.ggml.pre", &f->pre_tokenizer);
-    f->has_template = rg_gguf_has(g, "tokenizer.chat_template");
-    if (rg_predict_memory(&f->weight_bytes, g, NULL) != RG_OK)
-        f->weight_bytes = f->file_bytes + f->file_bytes / 100 * 15;
-    count_types(f, g);
-    read_shape(f, g);
+    rg_model_config c;
+    m->tokenizer = rg_str_of("tokenizer.json");
+    if (rg_files_config(&c, f, NULL) != RG_OK)
+        return;
+    m->architecture = rg_files_architecture(f);
+    m->layers = c.n_layer;
+    m->width = c.n_embd;
+    m->context = c.n_ctx;
+    m->heads = c.n_head;
+    m->kv_heads = c.n_head_kv;
+    m->head_size = c.head_dim;
+    m->vocabulary = c.n_vocab;
+    m->bytes_per_token = token_bytes(m, c.head_dim, c.head_dim);
+}
+
+void rg_model_facts_read(rg_model_facts *m, const rg_files *f)
+{
+    *m = (rg_model_facts){ .file_bytes = rg_files_bytes(f), .tensors = rg_files_n(f) };
+    m->name = rg_files_title(f);
+    m->has_template = rg_files_template(f).n > 0;
+    if (rg_predict_memory(&m->weight_bytes, f, NULL) != RG_OK)
+        m->weight_bytes = m->file_bytes + m->file_bytes / 100 * 15;
+    count_types(m, f);
+    if (rg_files_gguf(f) != NULL)
+        read_keys(m, rg_files_gguf(f));
+    else
+        read_config(m, f);
 }
 
 uint64_t rg_model_facts_memory(const rg_model_facts *f, uint64_t n_tokens)
@@ -132,7 +153,7 @@ static bool block_is_finite(const uint8_t *block, const floats_of *w)
     return true;
 }
 
-static rg_status check_tensor(const rg_gguf_tensor *t, const rg_call *call, rg_err *e)
+static rg_status check_tensor(const rg_file_tensor *t, const rg_call *call, rg_err *e)
 {
     const rg_type_info *info = rg_type_info_of(t->type);
     const floats_of *w = places_of(t->type);
@@ -142,21 +163,18 @@ static rg_status check_tensor(const rg_gguf_tensor *t, const rg_call *call, rg_e
         if (b % (1 << 20) == 0)
             RG_TRY(rg_call_check(call, e));
         if (!block_is_finite((const uint8_t *)t->data + b * info->bytes, w))
-            RG_FAIL(e, RG_EFORMAT,
-                    "tensor %.*s (%s) holds a weight that is no finite number, at element %llu",
-                    (int)t->name.n, t->name.p, info->name, (unsigned long long)(b * info->block));
+            RG_FAIL(e, RG_EFORMAT, "tensor %s (%s) holds a weight that is no finite number, at element %llu",
+                    t->name, info->name, (unsigned long long)(b * info->block));
     }
     return RG_OK;
 }
 
-rg_status rg_model_check_finite(const rg_gguf *g, const rg_call *call, rg_err *e)
+rg_status rg_model_check_finite(const rg_files *f, const rg_call *call, rg_err *e)
 {
-    const rg_map *map = rg_gguf_map(g);
-    for (size_t i = 0; i < rg_gguf_n_tensors(g); i++) {
-        const rg_gguf_tensor *t = rg_gguf_tensor_at(g, i);
+    for (size_t i = 0; i < rg_files_n(f); i++) {
+        const rg_file_tensor *t = rg_files_at(f, i);
         RG_TRY(check_tensor(t, call, e));
-        if (map)
-            rg_map_release(map, t->offset, t->bytes);
+        rg_files_release(f, t->data, t->bytes);
     }
     return RG_OK;
 }

@@ -1,7 +1,8 @@
 /* bundle.h - a model as a whole: weights, tokenizer, chat template, identity.
  *
- * Opened from a GGUF file.  Memory is predicted before anything is packed.  Everything a
- * bundle hands out is borrowed from it and immutable: safe to share between threads. */
+ * Opened from files of any form (files.h).  Memory is predicted before anything is packed.
+ * Everything a bundle hands out is borrowed from it and immutable: safe to share between
+ * threads. */
 #ifndef RUNG_BUNDLE_BUNDLE_H
 #define RUNG_BUNDLE_BUNDLE_H
 
@@ -12,7 +13,7 @@
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/base/pool.h"
-#include "rung/format/gguf.h"
+#include "rung/bundle/files.h"
 #include "rung/model/model.h"
 #include "rung/text/template.h"
 #include "rung/text/tokenizer.h"
@@ -21,14 +22,14 @@ typedef struct rg_bundle rg_bundle;
 
 /* The whole model.  path is what rg_model_resolve gave.  Progress goes to call's sink. */
 rg_status rg_bundle_open(rg_bundle **out, const char *path, rg_pool *pool, const rg_call *call, rg_err *e);
-/* Tokenizer and template only: a vocabulary-only file is enough; the model is NULL. */
+/* Tokenizer and template only: a vocabulary is enough; the model is NULL. */
 rg_status rg_bundle_open_text(rg_bundle **out, const char *path, rg_err *e);
 void      rg_bundle_close(rg_bundle *b);                    /* NULL is fine */
 
 const char         *rg_bundle_path(const rg_bundle *b);
-const char         *rg_bundle_name(const rg_bundle *b);     /* file name without .gguf */
-const char         *rg_bundle_title(const rg_bundle *b);    /* general.name of the file, or "" */
-uint64_t            rg_bundle_file_bytes(const rg_bundle *b);
+const char         *rg_bundle_name(const rg_bundle *b);     /* rg_files_name */
+const char         *rg_bundle_title(const rg_bundle *b);    /* rg_files_title, or "" */
+uint64_t            rg_bundle_file_bytes(const rg_bundle *b);    /* of all files that hold weights */
 const rg_model     *rg_bundle_model(const rg_bundle *b);
 const rg_tokenizer *rg_bundle_tokenizer(const rg_bundle *b);
 /* NULL when the file carries none; a template that does not compile is an error when asked for:
@@ -41,12 +42,13 @@ rg_status           rg_bundle_set_template(rg_bundle *b, rg_str source, rg_err *
  * Without it the resident set creeps up to the whole matrix as a run meets its vocabulary. */
 void rg_bundle_trim(const rg_bundle *b);
 
-/* Hex SHA-256 of the file, from the cache where device, inode, size and time agree. */
+/* rg_files_hash, from the cache where device, inode, size and time agree. */
 rg_status rg_bundle_hash(char out[65], const rg_bundle *b, rg_err *e);
 
-/* Configuration a GGUF file declares; every missing or senseless key has its own sentence. */
-rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, rg_err *e);
-/* Bytes a loaded model will hold: panels, vectors, and what stays of the file. */
-rg_status rg_predict_memory(uint64_t *bytes, const rg_gguf *g, rg_err *e);
+/* Configuration a GGUF file declares; every missing or senseless key has its own sentence.
+ * n_vocab: rows of the embedding, which another shard may hold. */
+rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, size_t n_vocab, rg_err *e);
+/* Bytes a loaded model will hold: panels, vectors, and what stays of the files. */
+rg_status rg_predict_memory(uint64_t *bytes, const rg_files *f, rg_err *e);
 
 #endif

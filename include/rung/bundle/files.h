@@ -49,6 +49,7 @@ rg_status rg_files_config(rg_model_config *c, const rg_files *f, rg_err *e);
 rg_status rg_files_tokenizer(rg_tokenizer **out, const rg_files *f, rg_err *e);
 rg_str    rg_files_template(const rg_files *f);                 /* source; empty = none */
 rg_str    rg_files_title(const rg_files *f);                    /* general.name or the folder's name */
+rg_str    rg_files_architecture(const rg_files *f);             /* general.architecture, or as that would be */
 rg_str    rg_files_name(const rg_files *f);     /* file name without .gguf, the folder's or repository's */
 /* What was ignored and the user should know (code of the model's own, auto_map); empty = nothing. */
 rg_str    rg_files_note(const rg_files *f);

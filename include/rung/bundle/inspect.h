@@ -1,4 +1,4 @@
-/* inspect.h - what a model file is, read from its header: no weights are loaded. */
+/* inspect.h - what a model is, read from its files' headers: no weights are loaded. */
 #ifndef RUNG_BUNDLE_INSPECT_H
 #define RUNG_BUNDLE_INSPECT_H
 
@@ -9,7 +9,7 @@
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/base/numtype.h"
-#include "rung/format/gguf.h"
+#include "rung/bundle/files.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,7 +21,7 @@ typedef struct rg_type_count {
     uint64_t bytes;
 } rg_type_count;
 
-/* Strings borrow from the file; a number that the file does not state is 0. */
+/* Strings borrow from the files; a number that they do not state is 0. */
 typedef struct rg_model_facts {
     rg_str architecture, name;
     uint64_t file_bytes, parameters;
@@ -35,14 +35,14 @@ typedef struct rg_model_facts {
     uint64_t bytes_per_token; /* of attention state: keys and values of 16 bits, all layers */
 } rg_model_facts;
 
-void rg_model_facts_read(rg_model_facts *f, const rg_gguf *g);
+void rg_model_facts_read(rg_model_facts *m, const rg_files *f);
 
 /* Memory for the weights and n_tokens of attention state. */
 uint64_t rg_model_facts_memory(const rg_model_facts *f, uint64_t n_tokens);
 
 /* Looks at every weight: RG_EFORMAT naming the tensor and the element if one is NaN or infinite.
  * In a quantised block that is so exactly when one of its scales is. */
-rg_status rg_model_check_finite(const rg_gguf *g, const rg_call *call, rg_err *e);
+rg_status rg_model_check_finite(const rg_files *f, const rg_call *call, rg_err *e);
 
 #ifdef __cplusplus
 }
