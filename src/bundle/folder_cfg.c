@@ -203,7 +203,9 @@ static rg_status read_window(rg_model_config *c, const folder_arch *a, const jso
     }
     if (types != NULL)
         RG_TRY(read_layer_types(c, types, e));
-    if (c->window >= c->n_ctx)
+    if (a->family == FAM_GEMMA3 && c->window == 0)
+        RG_FAIL(e, RG_EFORMAT, "config.json: sliding_window is 0: which layers have a base of their own?");
+    if (a->family != FAM_GEMMA3 && c->window >= c->n_ctx)
         c->window = 0; /* it sees everything that there can be */
     if (c->window == 0)
         c->window_every = 0;
