@@ -1,8 +1,9 @@
-/* bpe.c - byte-pair merging of one word: start from single bytes, merge the neighbours whose
- * merge has the lowest rank (the leftmost of equals) until none merges.
+/* bpe.c - byte-pair merging of one word: start from single bytes or characters, merge the
+ * neighbours whose merge has the lowest rank (the leftmost of equals) until none merges.
  *
  * Source: Sennrich, Haddow & Birch 2016, "Neural Machine Translation of Rare Words with
- * Subword Units", section 3.2; over bytes as GPT-2 has it. */
+ * Subword Units", section 3.2; over bytes as GPT-2 has it, over characters with byte tokens
+ * for those that are none as SentencePiece has it. */
 #include <string.h>
 
 #include "rung/base/mem.h"
@@ -10,15 +11,6 @@
 
 #define NO_RANK UINT32_MAX
 #define NONE    UINT32_MAX
-
-static rg_status check_bytes(const vocab *v, const char *p, size_t n, rg_err *e)
-{
-    for (size_t i = 0; i < n; i++)
-        if (v->byte_id[(unsigned char)p[i]] < 0)
-            RG_FAIL(e, RG_EFORMAT, "this vocabulary has no token for byte 0x%02x of the text; take it out",
-                    (unsigned char)p[i]);
-    return RG_OK;
-}
 
 /* What becomes of a symbol and the one after it. */
 typedef struct bpe_pair {
@@ -34,12 +26,9 @@ static inline bpe_pair pair_of(const merges *m, int32_t left, int32_t right)
 
 /* O(n^2) moves over at most BPE_SHORT symbols: for ordinary words faster than any queue.
  * pair[i] belongs to (i, i+1); the last symbol has none. */
-static rg_status merge_short(const vocab *v, const merges *m, const char *p, size_t n, rg_ids *ids, rg_err *e)
+static rg_status merge_short(const merges *m, int32_t *id, size_t n, rg_ids *ids, rg_err *e)
 {
-    int32_t id[BPE_SHORT];
     bpe_pair pair[BPE_SHORT];
-    for (size_t i = 0; i < n; i++)
-        id[i] = v->byte_id[(unsigned char)p[i]];
     for (size_t i = 0; i + 1 < n; i++)
         pair[i] = pair_of(m, id[i], id[i + 1]);
     pair[n - 1] = (bpe_pair){ NO_RANK, -1 };
@@ -98,24 +87,21 @@ static uint64_t heap_pop(uint64_t *h, size_t *n)
 
 /* Every merge ends one pair and begins at most two, so a word of n symbols never has more
  * than 3n entries in the heap. */
-static rg_status scratch_reserve(bpe_scratch *w, size_t n, rg_err *e)
+static rg_status reserve(scratch *w, size_t n, rg_err *e)
 {
     if (n <= w->cap)
         return RG_OK;
-    rg__bpe_scratch_free(w);
+    rg_free(w->symbols);
+    rg_free(w->heap);
+    rg_free(w->start);
+    w->cap = 0;
     w->symbols = rg_alloc(n, sizeof *w->symbols);
     w->heap = rg_alloc(n, 3 * sizeof *w->heap);
-    if (w->symbols == NULL || w->heap == NULL)
+    w->start = rg_alloc(n, sizeof *w->start);
+    if (w->symbols == NULL || w->heap == NULL || w->start == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory to tokenise a word of %zu bytes", n);
     w->cap = n;
     return RG_OK;
-}
-
-void rg__bpe_scratch_free(bpe_scratch *w)
-{
-    rg_free(w->symbols);
-    rg_free(w->heap);
-    memset(w, 0, sizeof *w);
 }
 
 static void pair_up(const merges *m, struct bpe_symbol *s, uint32_t i, uint64_t *heap, size_t *n_heap)
@@ -125,18 +111,16 @@ static void pair_up(const merges *m, struct bpe_symbol *s, uint32_t i, uint64_t 
         heap_push(heap, n_heap, (uint64_t)s[i].pair.rank << 32 | i);
 }
 
-/* O(n log n).  An entry is stale unless the pair at its place still has its rank: a rank names
- * one pair of ids. */
-static rg_status merge_long(const vocab *v, const merges *m, const char *p, size_t n, bpe_scratch *w,
-                            rg_ids *ids, rg_err *e)
+/* O(n log n).  An entry is stale unless the pair at its place still has its rank; where another
+ * pair of the same rank has come to stand there, it has an equal entry. */
+static rg_status merge_long(const merges *m, size_t n, scratch *w, rg_ids *ids, rg_err *e)
 {
-    RG_TRY(scratch_reserve(w, n, e));
     struct bpe_symbol *s = w->symbols;
     size_t n_heap = 0;
     for (uint32_t i = 0; i < n; i++) {
         s[i].prev = i == 0 ? NONE : i - 1;
         s[i].next = i + 1 == n ? NONE : i + 1;
-        s[i].id = v->byte_id[(unsigned char)p[i]];
+        s[i].id = w->start[i];
     }
     for (uint32_t i = 0; i < n; i++)
         pair_up(m, s, i, w->heap, &n_heap);
@@ -160,11 +144,68 @@ static rg_status merge_long(const vocab *v, const merges *m, const char *p, size
     return RG_OK;
 }
 
-rg_status rg__bpe_word(const vocab *v, const merges *m, const char *p, size_t n, bpe_scratch *w, rg_ids *ids,
-                       rg_err *e)
+rg_status rg__push_unknown(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids, rg_err *e)
 {
+    if (t->unk < 0)
+        RG_FAIL(e, RG_EFORMAT, "this vocabulary has no token for %s 0x%02x of the text; take it out",
+                n > 1 ? "a character that begins with byte" : "byte", (unsigned char)p[0]);
+    if (t->fuse_unk && ids->n > w->begun && ids->id[ids->n - 1] == t->unk)
+        return RG_OK;
+    return rg_ids_push(ids, t->unk, e);
+}
+
+rg_status rg__push_bytes(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids, rg_err *e)
+{
+    /* a space is kept in short: U+2581 is three bytes in the files that spell it so */
+    const rg_str c = t->spelling == SPELL_SPACE && *p == ' ' ? rg_str_of("\xE2\x96\x81") : rg_str_n(p, n);
+    bool all = t->byte_fallback;
+    for (size_t i = 0; i < c.n && all; i++)
+        all = t->vocab.fallback_id[(unsigned char)c.p[i]] >= 0;
+    if (!all)
+        return rg__push_unknown(t, p, n, w, ids, e);
+    for (size_t i = 0; i < c.n; i++)
+        RG_TRY(rg_ids_push(ids, t->vocab.fallback_id[(unsigned char)c.p[i]], e));
+    return RG_OK;
+}
+
+/* The symbols that a word begins with, appended to ids.  Bytes that are not UTF-8 are characters
+ * of their own. */
+static rg_status begin(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids, rg_err *e)
+{
+    for (size_t i = 0, len; i < n; i += len) {
+        const unsigned char b = (unsigned char)p[i];
+        len = 1;
+        if (t->spelling != SPELL_BYTES && b >= 0x80) {
+            len = RG_MAX(rg_utf8_decode(p + i, n - i, NULL), (size_t)1);
+            const int32_t id = len > 1 ? rg__vocab_word(&t->vocab, rg_str_n(p + i, len)) : -1;
+            if (id >= 0)
+                RG_TRY(rg_ids_push(ids, id, e));
+            else
+                RG_TRY(rg__push_bytes(t, p + i, len, w, ids, e));
+        } else if (t->vocab.byte_id[b] >= 0) {
+            RG_TRY(rg_ids_push(ids, t->vocab.byte_id[b], e));
+        } else {
+            RG_TRY(rg__push_bytes(t, p + i, 1, w, ids, e));
+        }
+    }
+    return RG_OK;
+}
+
+/* The symbols are laid at the end of ids and merged there. */
+rg_status rg__bpe_word(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids, rg_err *e)
+{
+    const size_t before = ids->n;
     if (n == 0)
         return RG_OK;
-    RG_TRY(check_bytes(v, p, n, e));
-    return n <= BPE_SHORT ? merge_short(v, m, p, n, ids, e) : merge_long(v, m, p, n, w, ids, e);
+    RG_TRY(begin(t, p, n, w, ids, e));
+    const size_t count = ids->n - before;
+    if (count <= 1)
+        return RG_OK;
+    if (count > BPE_SHORT)
+        RG_TRY(reserve(w, count, e));
+    int32_t few[BPE_SHORT];
+    int32_t *start = count > BPE_SHORT ? w->start : few;
+    memcpy(start, ids->id + before, count * sizeof *start);
+    ids->n = before;
+    return count > BPE_SHORT ? merge_long(&t->merges, count, w, ids, e) : merge_short(&t->merges, few, count, ids, e);
 }

@@ -38,18 +38,15 @@ void rg__ends_retype(vocab *v)
             v->kind[i] = TOK_CONTROL;
 }
 
-rg_status rg__ends_read(uint8_t **out, const vocab *v, const rg_gguf *g, rg_err *e)
+rg_status rg__ends_read(uint8_t **out, const vocab *v, const tok_decl *d, rg_err *e)
 {
-    static const char *const keys[] = { "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
-                                        "tokenizer.ggml.eom_token_id" };
+    static const tok_special_id which[] = { ID_EOS, ID_EOT, ID_EOM };
     uint8_t *ends = rg_calloc(v->n, 1);
     if (ends == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu tokens", v->n);
-    for (size_t k = 0; k < RG_COUNT(keys); k++) {
-        uint64_t id;
-        if (rg_gguf_u64(g, keys[k], &id) && id < v->n)
-            ends[id] = 1;
-    }
+    for (size_t k = 0; k < RG_COUNT(which); k++)
+        if (d->id[which[k]] >= 0)
+            ends[d->id[which[k]]] = 1;
     for (size_t i = 0; i < v->n; i++)
         if (v->kind[i] == TOK_CONTROL && is_end_name(rg__vocab_text(v, (int32_t)i)))
             ends[i] = 1;

@@ -165,6 +165,7 @@ size_t rg__pretok_next(pretok_rule rule, const char *p, size_t n, size_t at)
         if (look(&c, at, &len) == END) /* a number */
             return at + len;
         return next_gpt2(&c, at);
+    case PRETOK_NONE:
     case PRETOK_GPT2: break;
     }
     return next_gpt2(&c, at);

@@ -5,98 +5,116 @@
 #include "rung/base/mem.h"
 #include "tokenizer_int.h"
 
-#define SHOW(s) (int)RG_MIN((s).n, (size_t)60), (s).p
-
-/* The pre-tokenizers that are implemented, by the names that model files give them.  Their
- * meaning: llama.cpp's table of the same names. */
-static const struct {
-    const char *name;
-    pretok_rule rule;
-    bool whole_words;
-    bool adds_bos; /* where the file does not say */
-} pretoks[] = {
-    { "gpt-2", PRETOK_GPT2, false, false },    { "llama-bpe", PRETOK_LLAMA3, true, true },
-    { "llama3", PRETOK_LLAMA3, true, true },   { "llama-v3", PRETOK_LLAMA3, true, true },
-    { "qwen2", PRETOK_QWEN2, false, false },   { "deepseek-r1-qwen", PRETOK_QWEN2, false, false },
-    { "smollm", PRETOK_SMOLLM, false, false },
+const char *const rg__special_keys[ID_COUNT] = {
+    [ID_BOS] = "tokenizer.ggml.bos_token_id",     [ID_EOS] = "tokenizer.ggml.eos_token_id",
+    [ID_EOT] = "tokenizer.ggml.eot_token_id",     [ID_EOM] = "tokenizer.ggml.eom_token_id",
+    [ID_UNK] = "tokenizer.ggml.unknown_token_id", [ID_SEP] = "tokenizer.ggml.seperator_token_id",
+    [ID_PAD] = "tokenizer.ggml.padding_token_id", [ID_MASK] = "tokenizer.ggml.mask_token_id",
 };
 
-static rg_status read_model(rg_tokenizer *t, const rg_gguf *g, rg_err *e)
+void rg__steps_free(tok_steps *s)
 {
-    rg_str model, pre;
-    if (!rg_gguf_str(g, "tokenizer.ggml.model", &model))
-        RG_FAIL(e, RG_EFORMAT, "the file has no tokenizer: key 'tokenizer.ggml.model' is not a string");
-    if (!rg_str_is(model, "gpt2"))
-        RG_FAIL(e, RG_EFORMAT, "tokenizer model '%.*s' is not implemented; 'gpt2' (byte-level BPE) is",
-                SHOW(model));
-    if (!rg_gguf_str(g, "tokenizer.ggml.pre", &pre))
-        RG_FAIL(e, RG_EFORMAT,
-                "the file names no pre-tokenizer (key 'tokenizer.ggml.pre'); convert the model again");
-    for (size_t i = 0; i < RG_COUNT(pretoks); i++) {
-        if (!rg_str_is(pre, pretoks[i].name))
-            continue;
-        t->rule = pretoks[i].rule;
-        t->whole_words = pretoks[i].whole_words;
-        t->adds_bos = pretoks[i].adds_bos;
-        snprintf(t->kind, sizeof t->kind, "gpt2/%s", pretoks[i].name);
-        return RG_OK;
+    for (size_t i = 0; i < s->n_norm; i++) {
+        norm_step *x = &s->norm[i];
+        rg_free((char *)(uintptr_t)x->a.p);
+        rg_free((char *)(uintptr_t)x->b.p);
+        rg__regex_free(x->re);
+        rg__charsmap_free(x->map);
     }
-    RG_FAIL(
-        e, RG_EFORMAT,
-        "pre-tokenizer '%.*s' is not implemented; gpt-2, llama-bpe, qwen2, deepseek-r1-qwen and smollm are",
-        SHOW(pre));
+    for (size_t i = 0; i < s->n_pre; i++) {
+        rg_free((char *)(uintptr_t)s->pre[i].a.p);
+        rg__regex_free(s->pre[i].re);
+    }
+    memset(s, 0, sizeof *s);
 }
 
-/* Every key tokenizer.ggml.*_token_id names a token of the vocabulary. */
-static rg_status check_special_ids(const rg_tokenizer *t, const rg_gguf *g, rg_err *e)
+void rg__decl_free(tok_decl *d)
 {
-    for (size_t i = 0; i < rg_gguf_n_keys(g); i++) {
-        rg_str key;
-        rg_gguf_kind kind;
-        char name[128];
-        uint64_t id;
-        rg_gguf_key_at(g, i, &key, &kind);
-        if (!rg_str_starts(key, "tokenizer.ggml.") || !rg_str_ends(key, "_token_id") || key.n >= sizeof name)
-            continue;
-        memcpy(name, key.p, key.n);
-        name[key.n] = '\0';
-        if (!rg_gguf_u64(g, name, &id))
-            RG_FAIL(e, RG_EFORMAT, "key '%s' is not a token id", name);
-        if (id >= t->vocab.n)
-            RG_FAIL(e, RG_EFORMAT, "key '%s' is %llu but the vocabulary has %zu tokens", name,
-                    (unsigned long long)id, t->vocab.n);
+    rg_free(d->kind);
+    rg_free(d->added);
+    rg_free(d->score);
+    rg__steps_free(&d->steps);
+}
+
+static rg_status check_ids(const tok_decl *d, rg_err *e)
+{
+    for (size_t i = 0; i < ID_COUNT; i++)
+        if (d->id[i] >= 0 && (size_t)d->id[i] >= d->n)
+            RG_FAIL(e, RG_EFORMAT, "key '%s' is %d but the vocabulary has %zu tokens", rg__special_keys[i],
+                    (int)d->id[i], d->n);
+    return RG_OK;
+}
+
+/* Which bytes stand side by side in the tokens that words become. */
+static rg_status read_inner(rg_tokenizer *t, rg_err *e)
+{
+    const vocab *v = &t->vocab;
+    t->inner = rg_calloc(1, sizeof *t->inner);
+    if (t->inner == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a tokenizer");
+    for (size_t i = 0; i < v->n; i++) {
+        const rg_str text = rg__vocab_text(v, (int32_t)i);
+        for (size_t k = 1; k < text.n && (v->kind[i] == TOK_NORMAL || v->kind[i] == TOK_USER); k++) {
+            const unsigned x = (unsigned)(unsigned char)text.p[k - 1] << 8 | (unsigned char)text.p[k];
+            t->inner->bit[x / 8] |= (uint8_t)(1u << x % 8);
+        }
     }
     return RG_OK;
 }
 
-static int32_t declared_id(const rg_gguf *g, const char *key)
+static rg_status build_model(rg_tokenizer *t, const tok_decl *d, rg_err *e)
 {
-    uint64_t id;
-    return rg_gguf_u64(g, key, &id) ? (int32_t)id : -1; /* below the vocabulary size: checked */
-}
-
-static rg_status build(rg_tokenizer *t, const rg_gguf *g, rg_err *e)
-{
-    RG_TRY(read_model(t, g, e));
-    RG_TRY(rg__vocab_read(&t->vocab, g, e));
-    RG_TRY(check_special_ids(t, g, e));
-    RG_TRY(rg__merges_read(&t->merges, &t->vocab, g, e));
-    RG_TRY(rg__specials_build(&t->specials, &t->vocab, e));
-    RG_TRY(rg__ends_read(&t->ends, &t->vocab, g, e));
-    t->bos = declared_id(g, "tokenizer.ggml.bos_token_id");
-    t->eos = declared_id(g, "tokenizer.ggml.eos_token_id");
-    rg_gguf_bool(g, "tokenizer.ggml.add_bos_token", &t->adds_bos);
-    t->adds_bos = t->adds_bos && t->bos >= 0;
+    switch (d->model) {
+    case TOK_BPE:
+    case TOK_SPM:
+        if (d->model == TOK_SPM && d->score == NULL)
+            RG_FAIL(e, RG_EFORMAT, "the file has no scores: key 'tokenizer.ggml.scores' is missing");
+        if (d->spelling != SPELL_BYTES)
+            RG_TRY(read_inner(t, e));
+        return rg__merges_read(&t->merges, &t->vocab, d, e);
+    case TOK_UNIGRAM:
+        if (d->score == NULL)
+            RG_FAIL(e, RG_EFORMAT, "the file has no scores: key 'tokenizer.ggml.scores' is missing");
+        return rg__unigram_build(&t->unigram, &t->vocab, d->score, e);
+    case TOK_WORDPIECE: break;
+    }
     return RG_OK;
 }
 
-rg_status rg_tokenizer_from_gguf(rg_tokenizer **out, const rg_gguf *g, rg_err *e)
+static rg_status build(rg_tokenizer *t, tok_decl *d, rg_err *e)
+{
+    snprintf(t->kind, sizeof t->kind, "%s", d->name);
+    snprintf(t->pre, sizeof t->pre, "%s", d->pre);
+    t->model = d->model;
+    t->spelling = d->spelling;
+    t->steps = d->steps;
+    memset(&d->steps, 0, sizeof d->steps);
+    t->added = d->added;
+    d->added = NULL;
+    t->max_word = d->max_word;
+    t->whole_words = d->whole_words;
+    t->byte_fallback = d->byte_fallback;
+    t->fuse_unk = d->fuse_unk;
+    RG_TRY(check_ids(d, e));
+    memcpy(t->id, d->id, sizeof t->id);
+    t->unk = d->unk;
+    t->adds_bos = d->adds_bos && t->id[ID_BOS] >= 0;
+    t->adds_eos = d->adds_eos && t->id[ID_EOS] >= 0;
+    RG_TRY(rg__vocab_read(&t->vocab, d, e));
+    RG_TRY(build_model(t, d, e));
+    t->specials.leftmost = t->late.leftmost = d->leftmost;
+    RG_TRY(rg__specials_build(&t->specials, t, false, e));
+    RG_TRY(rg__specials_build(&t->late, t, true, e));
+    return rg__ends_read(&t->ends, &t->vocab, d, e);
+}
+
+rg_status rg__tokenizer_build(rg_tokenizer **out, tok_decl *d, rg_err *e)
 {
     *out = NULL;
     rg_tokenizer *t = rg_calloc(1, sizeof *t);
     if (t == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for a tokenizer");
-    const rg_status s = build(t, g, e);
+    const rg_status s = build(t, d, e);
     if (s != RG_OK)
         rg_tokenizer_free(t);
     else
@@ -110,80 +128,49 @@ void rg_tokenizer_free(rg_tokenizer *t)
         return;
     rg__vocab_free(&t->vocab);
     rg__merges_free(&t->merges);
+    rg__unigram_free(&t->unigram);
     rg__specials_free(&t->specials);
+    rg__specials_free(&t->late);
+    rg__steps_free(&t->steps);
+    rg_free(t->inner);
+    rg_free(t->added);
     rg_free(t->ends);
     rg_free(t);
 }
 
-static rg_status plain(const rg_tokenizer *t, const char *p, size_t n, bpe_scratch *w, rg_ids *ids, rg_err *e)
-{
-    for (size_t at = 0, end; at < n; at = end) {
-        end = rg__pretok_next(t->rule, p, n, at);
-        const int32_t whole = t->whole_words ? rg__vocab_word(&t->vocab, rg_str_n(p + at, end - at)) : -1;
-        if (whole >= 0)
-            RG_TRY(rg_ids_push(ids, whole, e));
-        else
-            RG_TRY(rg__bpe_word(&t->vocab, &t->merges, p + at, end - at, w, ids, e));
-    }
-    return RG_OK;
-}
-
-static rg_status pieces(const rg_tokenizer *t, rg_str text, const special_matches *found, bpe_scratch *w,
-                        rg_ids *ids, rg_err *e)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < found->n; i++) {
-        const special_match *m = &found->m[i];
-        RG_TRY(plain(t, text.p + at, m->at - at, w, ids, e));
-        RG_TRY(rg_ids_push(ids, m->id, e));
-        at = (size_t)m->at + m->len;
-    }
-    return plain(t, text.p + at, text.n - at, w, ids, e);
-}
-
 rg_status rg_tokenize(const rg_tokenizer *t, rg_str text, rg_special special, rg_ids *ids, rg_err *e)
 {
-    if (text.n == 0)
-        return RG_OK;
-    if (text.n > TOK_MAX_TEXT)
-        RG_FAIL(e, RG_ELIMIT, "a text of %zu bytes is more than the %zu that are tokenised at once; split it",
-                text.n, TOK_MAX_TEXT);
-    special_matches found = { 0 };
-    bpe_scratch w = { 0 };
-    const size_t before = ids->n;
-    rg_status s = rg__specials_match(&t->specials, &t->vocab, text, special == RG_SPECIAL_ALL, &found, e);
-    if (s == RG_OK)
-        s = pieces(t, text, &found, &w, ids, e);
-    if (s != RG_OK)
-        ids->n = before; /* all or nothing */
-    rg__bpe_scratch_free(&w);
-    rg_free(found.m);
-    return s;
+    const rg_span all = { 0, text.n, special == RG_SPECIAL_ALL };
+    return rg__encode(t, text, &all, 1, ids, e);
+}
+
+static rg_status check_spans(rg_str text, const rg_span *spans, size_t n, rg_err *e)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < n; at = spans[i].end, i++)
+        if (spans[i].begin != at || spans[i].end < at || spans[i].end > text.n)
+            RG_FAIL(e, RG_EARG, "span %zu is [%zu, %zu) but the text of %zu bytes is covered up to %zu", i,
+                    spans[i].begin, spans[i].end, text.n, at);
+    if (at != text.n)
+        RG_FAIL(e, RG_EARG, "the spans cover %zu of the text's %zu bytes", at, text.n);
+    return RG_OK;
 }
 
 rg_status rg_tokenize_spans(const rg_tokenizer *t, rg_str text, const rg_span *spans, size_t n, rg_ids *ids,
                             rg_err *e)
 {
     const size_t before = ids->n;
-    size_t at = 0;
+    RG_TRY(check_spans(text, spans, n, e));
+    if (t->spelling == SPELL_SPACE)
+        return rg__encode(t, text, spans, n, ids, e);
     for (size_t i = 0; i < n; i++) {
-        if (spans[i].begin != at || spans[i].end < at || spans[i].end > text.n) {
-            ids->n = before;
-            RG_FAIL(e, RG_EARG, "span %zu is [%zu, %zu) but the text of %zu bytes is covered up to %zu", i,
-                    spans[i].begin, spans[i].end, text.n, at);
-        }
-        const rg_str part = rg_str_n(text.p + at, spans[i].end - at);
+        const rg_str part = rg_str_n(text.p + spans[i].begin, spans[i].end - spans[i].begin);
         const rg_status s =
             rg_tokenize(t, part, spans[i].scaffold ? RG_SPECIAL_ALL : RG_SPECIAL_NONE, ids, e);
         if (s != RG_OK) {
             ids->n = before;
             return s;
         }
-        at = spans[i].end;
-    }
-    if (at != text.n) {
-        ids->n = before;
-        RG_FAIL(e, RG_EARG, "the spans cover %zu of the text's %zu bytes", at, text.n);
     }
     return RG_OK;
 }
@@ -191,15 +178,6 @@ rg_status rg_tokenize_spans(const rg_tokenizer *t, rg_str text, const rg_span *s
 static bool is_id(const rg_tokenizer *t, int32_t id)
 {
     return id >= 0 && (size_t)id < t->vocab.n;
-}
-
-void rg_detokenize(const rg_tokenizer *t, int32_t id, bool with_special, rg_buf *b)
-{
-    if (!is_id(t, id))
-        return;
-    const tok_kind k = (tok_kind)t->vocab.kind[id];
-    if (with_special || k == TOK_NORMAL || k == TOK_USER || k == TOK_BYTE)
-        rg_buf_str(b, rg__vocab_text(&t->vocab, id));
 }
 
 size_t rg_vocab_size(const rg_tokenizer *t)
@@ -219,17 +197,22 @@ bool rg_token_is_control(const rg_tokenizer *t, int32_t id)
 
 int32_t rg_token_bos(const rg_tokenizer *t)
 {
-    return t->bos;
+    return t->id[ID_BOS];
 }
 
 int32_t rg_token_eos(const rg_tokenizer *t)
 {
-    return t->eos;
+    return t->id[ID_EOS];
 }
 
 bool rg_token_adds_bos(const rg_tokenizer *t)
 {
     return t->adds_bos;
+}
+
+bool rg_token_adds_eos(const rg_tokenizer *t)
+{
+    return t->adds_eos;
 }
 
 bool rg_token_ends(const rg_tokenizer *t, int32_t id)

@@ -1,17 +1,21 @@
 /* vocab.c - the tokens of a model file: their bytes, their kinds, and finding one by its bytes.
  *
- * A byte-level vocabulary writes each byte as a printable character (GPT-2's alphabet: bytes
- * that print stand for themselves, the other 68 take U+0100 onwards in order).  That spelling
- * is undone once, here; control and user-defined tokens are spelled as they are. */
+ * Files spell tokens in four ways, which are undone once, here; control tokens are spelled as
+ * they are:
+ *   bytes   each byte as a printable character (GPT-2's alphabet: bytes that print stand for
+ *           themselves, the other 68 take U+0100 onwards in order)
+ *   space   a space as U+2581; the text that is tokenised has spaces too, so one byte does for
+ *           three
+ *   words   WordPiece: "##ing" goes on within a word and is kept as "ing", "walk" begins one
+ *           and is kept as " walk"
+ *   raw     as they are */
 #include <string.h>
 
 #include "rung/base/mem.h"
 #include "rung/base/rng.h"
 #include "tokenizer_int.h"
 
-#define KEY_TOKENS "tokenizer.ggml.tokens"
-#define KEY_TYPES  "tokenizer.ggml.token_type"
-#define KEY_SCORES "tokenizer.ggml.scores"
+#define SPACE_CHAR "\xE2\x96\x81" /* U+2581 */
 
 /* The byte a character of the alphabet stands for, or -1. */
 static int byte_of(uint32_t cp)
@@ -53,8 +57,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "<0x0A>" -> 10, or -1. */
-static int byte_token(rg_str s)
+int rg__byte_token(rg_str s)
 {
     if (s.n != 6 || memcmp(s.p, "<0x", 3) != 0 || s.p[5] != '>')
         return -1;
@@ -62,36 +65,44 @@ static int byte_token(rg_str s)
     return hi < 0 || lo < 0 ? -1 : hi * 16 + lo;
 }
 
-static rg_status read_kinds(vocab *v, const rg_gguf *g, rg_err *e)
+/* The character that stands for a byte. */
+static uint32_t char_of(unsigned char b)
 {
-    memset(v->kind, TOK_NORMAL, v->n);
-    if (!rg_gguf_has(g, KEY_TYPES))
-        return RG_OK;
-    int32_t *kind = rg_alloc(v->n, sizeof *kind);
-    if (kind == NULL)
-        RG_FAIL(e, RG_ENOMEM, "no memory for the kinds of %zu tokens", v->n);
-    rg_status s = RG_OK;
-    if (!rg_gguf_array_i32s(g, KEY_TYPES, kind, v->n))
-        RG_FAIL_GO(s, done, e, RG_EFORMAT, "key '" KEY_TYPES "' is not an array of %zu integers, one a token",
-                   v->n);
-    for (size_t i = 0; i < v->n; i++) {
-        if (kind[i] < TOK_UNDEFINED || kind[i] > TOK_BYTE)
-            RG_FAIL_GO(s, done, e, RG_EFORMAT, "token %zu has type %d; types are 0 to 6", i, (int)kind[i]);
-        v->kind[i] = (uint8_t)kind[i];
-    }
-done:
-    rg_free(kind);
-    return s;
+    if ((b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE)
+        return b;
+    if (b <= 0x20)
+        return 0x100u + b;
+    return b == 0xAD ? 0x143 : 0x121u + (b - 0x7Fu);
 }
 
-static rg_status check_scores(const vocab *v, const rg_gguf *g, rg_err *e)
+void rg__vocab_spell(rg_buf *out, tok_spelling spelling, rg_str bytes)
 {
-    rg_gguf_kind elem;
-    size_t n;
-    if (rg_gguf_has(g, KEY_SCORES) &&
-        (!rg_gguf_array(g, KEY_SCORES, &elem, &n) || elem != RG_GGUF_F32 || n != v->n))
-        RG_FAIL(e, RG_EFORMAT, "key '" KEY_SCORES "' is not an array of %zu f32, one a token", v->n);
-    return RG_OK;
+    for (size_t i = 0; i < bytes.n; i++) {
+        char utf8[4];
+        if (spelling == SPELL_BYTES)
+            rg_buf_put(out, utf8, rg_utf8_encode(char_of((unsigned char)bytes.p[i]), utf8));
+        else if (spelling != SPELL_RAW && bytes.p[i] == ' ')
+            rg_buf_puts(out, SPACE_CHAR);
+        else
+            rg_buf_putc(out, bytes.p[i]);
+    }
+}
+
+size_t rg__unescape_spaces(char *p, size_t n)
+{
+    char *from = memchr(p, SPACE_CHAR[0], n), *to = from;
+    const char *const end = p + n;
+    if (from == NULL)
+        return n;
+    while (from < end) {
+        if (end - from >= 3 && memcmp(from, SPACE_CHAR, 3) == 0) {
+            *to++ = ' ';
+            from += 3;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    return (size_t)(to - p);
 }
 
 static bool becomes_words(tok_kind k)
@@ -145,7 +156,9 @@ static rg_status index_token(vocab *v, int32_t id, rg_err *e)
     return RG_OK;
 }
 
-static rg_status build_index(vocab *v, rg_err *e)
+/* A token that has a space where the spelling has none can be no word: the text that would
+ * make it is spelled otherwise. */
+static rg_status build_index(vocab *v, bool skip_foreign, rg_err *e)
 {
     size_t cap = 1024;
     while (cap < v->n + v->n / 2)
@@ -156,7 +169,7 @@ static rg_status build_index(vocab *v, rg_err *e)
     memset(v->slot, 0xff, cap * sizeof *v->slot); /* id = -1 */
     v->mask = cap - 1;
     for (size_t i = 0; i < v->n; i++)
-        if (v->at[i + 1] > v->at[i])
+        if (v->at[i + 1] > v->at[i] && !(v->kind[i] == TOK_NORMAL && rg__vocab_foreign(v, i) && skip_foreign))
             RG_TRY(index_token(v, (int32_t)i, e));
     for (int b = 0; b < 256; b++) {
         const char c = (char)b;
@@ -165,37 +178,61 @@ static rg_status build_index(vocab *v, rg_err *e)
     return RG_OK;
 }
 
-/* Writes the bytes of token i at the end of v->bytes. */
-static rg_status store_token(vocab *v, size_t i, rg_str text, rg_err *e)
+/* Writes what a token of ordinary spelling stands for; SIZE_MAX when it is spelled otherwise. */
+static size_t unspell(char *to, const tok_decl *d, rg_str text)
 {
+    if (d->spelling == SPELL_BYTES)
+        return rg__vocab_decode(to, text);
+    if (d->spelling == SPELL_RAW || (d->spelling == SPELL_SPACE && memchr(text.p, ' ', text.n)))
+        return SIZE_MAX;
+    if (d->spelling == SPELL_WORDS) {
+        const bool inner = text.n > d->prefix.n && memcmp(text.p, d->prefix.p, d->prefix.n) == 0;
+        *to = ' ';
+        const rg_str rest = inner ? rg_str_n(text.p + d->prefix.n, text.n - d->prefix.n) : text;
+        memcpy(to + !inner, rest.p, rest.n);
+        return rest.n + !inner;
+    }
+    memcpy(to, text.p, text.n);
+    return rg__unescape_spaces(to, text.n);
+}
+
+/* Writes the bytes of token i at the end of v->bytes. */
+static rg_status store_token(vocab *v, size_t i, const tok_decl *d, rg_err *e)
+{
+    const rg_str text = d->token[i];
+    const bool user = v->kind[i] == TOK_USER && d->spelling == SPELL_SPACE;
     char *to = v->bytes + v->at[i];
     size_t n = SIZE_MAX;
     if (v->kind[i] == TOK_BYTE) {
-        const int b = byte_token(text);
+        const int b = rg__byte_token(text);
         if (b < 0)
             RG_FAIL(e, RG_EFORMAT, "byte token %zu is '%.*s'; it must be <0xNN> with two hex digits", i,
                     (int)RG_MIN(text.n, (size_t)20), text.p);
+        v->fallback_id[b] = (int32_t)i;
         *to = (char)b;
         n = 1;
-    } else if (v->kind[i] == TOK_NORMAL) {
-        n = rg__vocab_decode(to, text);
+    } else if (v->kind[i] == TOK_NORMAL || user) {
+        n = unspell(to, d, text);
     }
     if (n == SIZE_MAX) {
-        memcpy(to, text.p, text.n);
+        if (text.n > 0)
+            memcpy(to, text.p, text.n);
         n = text.n;
+        v->foreign[i / 8] |= (uint8_t)(1u << i % 8);
     }
     v->at[i + 1] = v->at[i] + (uint32_t)n;
+    v->longest = RG_MAX(v->longest, n);
     return RG_OK;
 }
 
-static rg_status store_tokens(vocab *v, const rg_str *text, rg_err *e)
+static rg_status store_tokens(vocab *v, const tok_decl *d, rg_err *e)
 {
     size_t total = 0;
     for (size_t i = 0; i < v->n; i++) {
-        if (text[i].n > TOK_MAX_TOKEN)
-            RG_FAIL(e, RG_EFORMAT, "token %zu is %zu bytes long; at most %d are accepted", i, text[i].n,
+        if (d->token[i].n > TOK_MAX_TOKEN)
+            RG_FAIL(e, RG_EFORMAT, "token %zu is %zu bytes long; at most %d are accepted", i, d->token[i].n,
                     TOK_MAX_TOKEN);
-        total += text[i].n; /* <= 2^20 * 2^16 */
+        total += d->token[i].n + (d->spelling == SPELL_WORDS); /* <= 2^20 * (2^16 + 1) */
     }
     if (total > UINT32_MAX)
         RG_FAIL(e, RG_EFORMAT, "the tokens have %zu bytes together; at most 4 GiB are accepted", total);
@@ -204,30 +241,28 @@ static rg_status store_tokens(vocab *v, const rg_str *text, rg_err *e)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu bytes of tokens", total);
     v->at[0] = 0;
     for (size_t i = 0; i < v->n; i++)
-        RG_TRY(store_token(v, i, text[i], e));
+        RG_TRY(store_token(v, i, d, e));
     return RG_OK;
 }
 
-rg_status rg__vocab_read(vocab *v, const rg_gguf *g, rg_err *e)
+rg_status rg__vocab_read(vocab *v, const tok_decl *d, rg_err *e)
 {
-    const rg_str *text = rg_gguf_strings(g, KEY_TOKENS, &v->n);
-    if (text == NULL || v->n == 0)
-        RG_FAIL(e, RG_EFORMAT, "the file has no tokens: key '" KEY_TOKENS "' is not an array of strings");
-    if (v->n > TOK_MAX_VOCAB)
-        RG_FAIL(e, RG_EFORMAT, "the vocabulary has %zu tokens; at most %d are accepted", v->n, TOK_MAX_VOCAB);
-    const rg_gguf_tensor *embd = rg_gguf_find(g, "token_embd.weight");
-    if (embd != NULL && embd->dims[1] != v->n)
-        RG_FAIL(e, RG_EFORMAT, "the vocabulary has %zu tokens but token_embd.weight has %llu rows", v->n,
-                (unsigned long long)embd->dims[1]);
+    v->n = d->n;
+    if (v->n == 0 || v->n > TOK_MAX_VOCAB)
+        RG_FAIL(e, RG_EFORMAT, "the vocabulary has %zu tokens; 1 to %d are accepted", v->n, TOK_MAX_VOCAB);
     v->at = rg_alloc(v->n + 1, sizeof *v->at);
     v->kind = rg_alloc(v->n, 1);
-    if (v->at == NULL || v->kind == NULL)
+    v->foreign = rg_calloc(v->n / 8 + 1, 1);
+    if (v->at == NULL || v->kind == NULL || v->foreign == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu tokens", v->n);
-    RG_TRY(read_kinds(v, g, e));
-    RG_TRY(check_scores(v, g, e));
-    RG_TRY(store_tokens(v, text, e));
+    memset(v->fallback_id, 0xff, sizeof v->fallback_id); /* -1 */
+    if (d->kind != NULL)
+        memcpy(v->kind, d->kind, v->n);
+    else
+        memset(v->kind, TOK_NORMAL, v->n);
+    RG_TRY(store_tokens(v, d, e));
     rg__ends_retype(v);
-    return build_index(v, e);
+    return build_index(v, d->spelling == SPELL_SPACE, e);
 }
 
 void rg__vocab_free(vocab *v)
@@ -235,5 +270,6 @@ void rg__vocab_free(vocab *v)
     rg_free(v->bytes);
     rg_free(v->at);
     rg_free(v->kind);
+    rg_free(v->foreign);
     rg_free(v->slot);
 }
