@@ -49,11 +49,15 @@ static rg_status put_roof(const out *o, const rg_roofline *r, rg_err *e)
     if (o->json)
         rg_buf_printf(&b,
                       "{\"roofline\":{\"read_bytes_per_s\":%.4g,\"int8_ops_per_s\":%.4g,"
-                      "\"f32_flops_per_s\":%.4g}}\n",
-                      r->read_bytes_s, r->i8_ops_s, r->f32_flops_s);
-    else
-        rg_buf_printf(&b, "limits     read %.1f GB/s, int8 %.0f GOP/s, f32 %.0f GFLOP/s\n",
-                      r->read_bytes_s * 1e-9, r->i8_ops_s * 1e-9, r->f32_flops_s * 1e-9);
+                      "\"bf16_flops_per_s\":%.4g,\"f32_flops_per_s\":%.4g}}\n",
+                      r->read_bytes_s, r->i8_ops_s, r->bf16_flops_s, r->f32_flops_s);
+    else {
+        rg_buf_printf(&b, "limits     read %.1f GB/s, int8 %.0f GOP/s", r->read_bytes_s * 1e-9,
+                      r->i8_ops_s * 1e-9);
+        if (r->bf16_flops_s > 0)
+            rg_buf_printf(&b, ", bf16 %.0f GFLOP/s", r->bf16_flops_s * 1e-9);
+        rg_buf_printf(&b, ", f32 %.0f GFLOP/s\n", r->f32_flops_s * 1e-9);
+    }
     return cli_print(&b, e);
 }
 

@@ -18,6 +18,7 @@ enum { N_CHAINS = 12 };
         __asm__ volatile("" : "+x"(a6), "+x"(a7), "+x"(a8), "+x"(a9), "+x"(b0), "+x"(b1));         \
     }
 #define DOT512(a) _mm512_dpbusd_epi32(a, one, one)
+#define BF16_512(a) _mm512_dpbf16_ps(a, one, one)
 #define FMA512(a) _mm512_fmadd_ps(half, half, a)
 #define FMA256(a) _mm256_fmadd_ps(half, half, a)
 #define DOT256(a) _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(a, one), one))
@@ -27,6 +28,13 @@ __attribute__((target("avx512f,avx512vnni"))) static void dot512(size_t rounds)
 {
     const __m512i one = _mm512_set1_epi8(1);
     CHAINS(__m512i, one, DOT512)
+}
+
+__attribute__((target("avx512f,avx512bf16"))) static void bf16_512(size_t rounds)
+{
+    const __m512 zero = _mm512_setzero_ps();
+    const __m512bh one = (__m512bh)_mm512_set1_epi16(0x3f80);
+    CHAINS(__m512, zero, BF16_512)
 }
 
 __attribute__((target("avx512f"))) static void fma512(size_t rounds)
@@ -69,6 +77,14 @@ double rg_k_peak_f32(rg_isa isa, size_t rounds)
     return (double)rounds * N_CHAINS * (isa == RG_ISA_AVX512 ? 32 : 16);
 }
 
+double rg_k_peak_bf16(rg_isa isa, size_t rounds)
+{
+    if (isa != RG_ISA_AVX512 || !__builtin_cpu_supports("avx512bf16"))
+        return 0;
+    bf16_512(rounds);
+    return (double)rounds * N_CHAINS * 64;
+}
+
 #define PREFETCH(p) _mm_prefetch((const char *)(p) + 4096, _MM_HINT_T0)
 #else
 
@@ -80,6 +96,13 @@ double rg_k_peak_i8(rg_isa isa, size_t rounds)
 }
 
 double rg_k_peak_f32(rg_isa isa, size_t rounds)
+{
+    (void)isa;
+    (void)rounds;
+    return 0;
+}
+
+double rg_k_peak_bf16(rg_isa isa, size_t rounds)
 {
     (void)isa;
     (void)rounds;

@@ -16,9 +16,11 @@
 
 enum { READ_BYTES = 256 << 20, READ_PIECE = 1 << 20, PEAK_ROUNDS = 1000000, BEST_OF = 15 };
 
+typedef double (*peak_fn)(rg_isa isa, size_t rounds);
+
 typedef struct peak_job {
     rg_isa isa;
-    bool dots;
+    peak_fn fn;
     const char *p;
     double ops[64];
 } peak_job;
@@ -28,7 +30,7 @@ static void peak_task(void *arg, size_t begin, size_t end, size_t thread)
     peak_job *j = arg;
     (void)thread;
     for (size_t i = begin; i < end; i++)
-        j->ops[i % 64] = j->dots ? rg_k_peak_i8(j->isa, PEAK_ROUNDS) : rg_k_peak_f32(j->isa, PEAK_ROUNDS);
+        j->ops[i % 64] = j->fn(j->isa, PEAK_ROUNDS);
 }
 
 static void read_task(void *arg, size_t begin, size_t end, size_t thread)
@@ -40,12 +42,12 @@ static void read_task(void *arg, size_t begin, size_t end, size_t thread)
     j->ops[thread % 64] = (double)(x & 1);
 }
 
-static double peak_rate(const rg_engine *x, bool dots)
+static double peak_rate(const rg_engine *x, peak_fn fn)
 {
     const size_t n = rg_pool_threads(x->pool);
     double best = 0;
     for (int i = 0; i < BEST_OF; i++) {
-        peak_job j = { .isa = x->k.isa, .dots = dots };
+        peak_job j = { .isa = x->k.isa, .fn = fn };
         const int64_t t = rg_now_ns();
         rg_parallel(x->pool, n, 1, peak_task, &j);
         best = fmax(best, (double)n * j.ops[0] / ((double)(rg_now_ns() - t) * 1e-9));
@@ -59,7 +61,9 @@ rg_status rg_roofline_measure(rg_roofline *out, const rg_engine *x, rg_err *e)
     if (p == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %d MiB to read", READ_BYTES >> 20);
     memset(p, 1, READ_BYTES);
-    *out = (rg_roofline){ .i8_ops_s = peak_rate(x, true), .f32_flops_s = peak_rate(x, false) };
+    *out = (rg_roofline){ .i8_ops_s = peak_rate(x, rg_k_peak_i8),
+                          .f32_flops_s = peak_rate(x, rg_k_peak_f32),
+                          .bf16_flops_s = peak_rate(x, rg_k_peak_bf16) };
     for (int i = 0; i < BEST_OF; i++) {
         peak_job j = { .p = p };
         const int64_t t = rg_now_ns();

@@ -9,6 +9,7 @@ typedef struct rg_roofline {
     double read_bytes_s;        /* memory */
     double i8_ops_s;            /* 8-bit dots, a multiplication and an addition count as two */
     double f32_flops_s;
+    double bf16_flops_s;        /* 0: this level has no bf16 arithmetic */
 } rg_roofline;
 rg_status rg_roofline_measure(rg_roofline *out, const rg_engine *x, rg_err *e);
 
