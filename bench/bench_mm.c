@@ -1,11 +1,12 @@
 /* bench_mm.c - rates of the matrix kernels beside the limits of the machine.
  *
- *     bench_mm [TYPE|all] [SHAPE 0-3|all] [LEVEL]      e.g.  bench_mm Q5_0 1 avx2
+ *     bench_mm [--json] [TYPE|all] [SHAPE 0-3|all] [LEVEL]      e.g.  bench_mm Q5_0 1 avx2
  *
  * Each matrix is repeated until it fills 128 MiB, so that weights come from memory; every
  * number is the median of five passes.  GOP/s counts a multiplication and an addition as two;
  * GB/s counts the bytes of packed weights.  "of" names the limit that is nearer and the share
- * reached: b = bytes read, i = 8-bit dots, f = f32 fma, for that many threads. */
+ * reached: b = bytes read, i = 8-bit dots, f = f32 fma, for that many threads.  --json prints one
+ * object a number, with that share as "ratio" (tools/bench reads it). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ typedef struct bench {
     void *act;
     rg_panels w; /* the matrix at hand: data moves through `weights` */
     size_t N, scratch_bytes;
-    limits lim[2];
+    limits lim;
 } bench;
 
 static double seconds(void)
@@ -161,6 +162,25 @@ static rate measure(bench *b, uint32_t type, size_t R, size_t K, size_t N, const
                                         : 'i' };
 }
 
+static void put_json(const bench *b, uint32_t type, const size_t shape[2], size_t N, const rate *r)
+{
+    const char *of = r->limit == 'b' ? "read" : r->limit == 'i' ? "int8" : "f32";
+    printf("{\"row\":\"mm %s %zux%zu N%zu t%zu\",\"gops\":%.4g,\"gb_per_s\":%.4g,\"ratio\":%.4g,"
+           "\"of\":\"%s\"}\n",
+           rg_type_info_of(type)->name, shape[0], shape[1], N, rg_pool_threads(b->pool), r->gops, r->gbs,
+           r->share, of);
+}
+
+static void put_rows(bench b[2], uint32_t type, const size_t shape[2])
+{
+    fill_weights(&b[0], type, shape[1]);
+    for (size_t n = 0; n < RG_COUNT(widths); n++)
+        for (int i = 0; i < 2; i++) {
+            const rate r = measure(&b[i], type, shape[0], shape[1], widths[n], &b[i].lim);
+            put_json(&b[i], type, shape, widths[n], &r);
+        }
+}
+
 static void table(bench b[2], uint32_t type, const size_t shape[2])
 {
     printf("\n%s %zu x %zu\n   N | 1 thread GOP/s   GB/s   of   | 2 threads GOP/s   GB/s   of\n",
@@ -169,7 +189,7 @@ static void table(bench b[2], uint32_t type, const size_t shape[2])
     for (size_t n = 0; n < RG_COUNT(widths); n++) {
         printf("%4zu |", widths[n]);
         for (int i = 0; i < 2; i++) {
-            const rate r = measure(&b[i], type, shape[0], shape[1], widths[n], &b[i].lim[0]);
+            const rate r = measure(&b[i], type, shape[0], shape[1], widths[n], &b[i].lim);
             printf(" %12.1f %8.2f %4.0f%% %c |", r.gops, r.gbs, 100.0 * r.share, r.limit);
         }
         printf("\n");
@@ -177,7 +197,7 @@ static void table(bench b[2], uint32_t type, const size_t shape[2])
     }
 }
 
-static bool open_bench(bench *b, size_t threads, rg_isa isa, const bench *share)
+static bool open_bench(bench *b, size_t threads, rg_isa isa, bool json, const bench *share)
 {
     rg_err e = RG_ERR_INIT;
     *b = share ? *share : (bench){ 0 };
@@ -198,9 +218,10 @@ static bool open_bench(bench *b, size_t threads, rg_isa isa, const bench *share)
         for (size_t i = 0; i < (size_t)MAX_N * MAX_K; i++)
             b->x[i] = (float)rg_draw_uniform(2, i, RG_DRAW_NOISE) - 0.5f;
     }
-    b->lim[0] = measure_limits(b);
-    printf("%zu thread%s: read %.1f GB/s, 8-bit dots %.0f GOP/s, f32 fma %.0f GFLOP/s\n", threads,
-           threads == 1 ? "" : "s", b->lim[0].read * 1e-9, b->lim[0].dot * 1e-9, b->lim[0].fma * 1e-9);
+    b->lim = measure_limits(b);
+    if (!json)
+        printf("%zu thread%s: read %.1f GB/s, 8-bit dots %.0f GOP/s, f32 fma %.0f GFLOP/s\n", threads,
+               threads == 1 ? "" : "s", b->lim.read * 1e-9, b->lim.dot * 1e-9, b->lim.fma * 1e-9);
     return b->scratch != NULL;
 }
 
@@ -222,22 +243,27 @@ int main(int argc, char **argv)
 {
     bench b[2];
     rg_isa isa = rg_isa_best();
+    const bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    argc -= json;
+    argv += json;
     const char *type = argc > 1 && strcmp(argv[1], "all") != 0 ? argv[1] : NULL;
     const char *shape = argc > 2 && strcmp(argv[2], "all") != 0 ? argv[2] : NULL;
     if (argc > 3 && (!rg_isa_parse(&isa, argv[3]) || !rg_isa_available(isa))) {
         fprintf(stderr, "bench_mm: level %s is not one this machine has\n", argv[3]);
         return 2;
     }
-    printf("level %s\n", rg_isa_name(isa));
-    if (!open_bench(&b[0], 1, isa, NULL) || !open_bench(&b[1], 2, isa, &b[0])) {
+    if (!json)
+        printf("level %s\n", rg_isa_name(isa));
+    if (!open_bench(&b[0], 1, isa, json, NULL) || !open_bench(&b[1], 2, isa, json, &b[0])) {
         fprintf(stderr, "bench_mm: not enough memory\n");
         return 4;
     }
-    bench_quantize(&b[0]);
+    if (!json)
+        bench_quantize(&b[0]);
     for (size_t t = 0; t < RG_COUNT(types); t++)
         for (size_t s = 0; s < RG_COUNT(shapes); s++)
             if ((!type || strcmp(type, rg_type_info_of(types[t])->name) == 0) &&
                 (!shape || (size_t)atoi(shape) == s) && shapes[s][1] % rg_type_info_of(types[t])->block == 0)
-                table(b, types[t], shapes[s]);
+                (json ? put_rows : table)(b, types[t], shapes[s]);
     return 0;
 }

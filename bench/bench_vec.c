@@ -1,8 +1,12 @@
 /* bench_vec.c - what the vector kernels reach at every level this machine has.
  *
+ *     bench_vec [--json]
+ *
  * attn_page: GFLOP/s (4 * D * 32 a query) and the share of the f32 fma peak, which is measured
  * here (AVX2's for ref).  The others: elements/s over a vector that
- * stays in the caches, and bytes/s read plus written.  One thread; the best of several. */
+ * stays in the caches, and bytes/s read plus written.  One thread; the best of several.  --json
+ * prints one object a number: "ratio" is the share of the peak for attn_page, the speed relative
+ * to the scalar reference for the rest (tools/bench reads it). */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -52,7 +56,17 @@ static float *floats(size_t n)
     return x;
 }
 
-static void bench_attn(const rg_kernels *k, double peak)
+static void put_attn(const rg_kernels *k, size_t D, size_t M, double rate, double peak, bool json)
+{
+    if (!json)
+        printf("%-6s attn_page  D %3zu  M %3zu  %7.2f GFLOP/s  %3.0f %% of peak\n", k->name, D, M,
+               rate * 1e-9, 100 * rate / peak);
+    else if (k->isa != RG_ISA_REF)
+        printf("{\"row\":\"%s attn_page D%zu M%zu\",\"gflops\":%.4g,\"ratio\":%.4g,\"of\":\"f32\"}\n",
+               k->name, D, M, rate * 1e-9, rate / peak);
+}
+
+static void bench_attn(const rg_kernels *k, double peak, bool json)
 {
     static const size_t dims[] = { 64, 128 }, crowds[] = { 1, 7, 28, 112, 224 };
     float *const kp = floats(PAGES * MAX_D * RG_PAGE), *const vp = floats(PAGES * MAX_D * RG_PAGE);
@@ -78,8 +92,7 @@ static void bench_attn(const rg_kernels *k, double peak)
                              D);
             best = fmax(best, 4.0 * (double)(D * RG_PAGE * M * loops) / (now() - t));
         }
-        printf("%-6s attn_page  D %3zu  M %3zu  %7.2f GFLOP/s  %3.0f %% of peak\n", k->name, D, M,
-               best * 1e-9, 100 * best / peak);
+        put_attn(k, D, M, best, peak, json);
     }
     free(kp), free(vp), free(qs), free(sts);
 }
@@ -155,29 +168,41 @@ static void run_put_q8(vectors *v)
     v->k->kv_put(v->idx, v->idx + 64 * RG_PAGE, RG_Q8_0, v->x, v->w, 64, 5);
 }
 
-static void bench_rest(const rg_kernels *k)
+static const struct {
+    const char *name;
+    void (*run)(vectors *v);
+    double elements, bytes; /* a call; bytes read and written an element */
+} row[] = {
+    { "rmsnorm 4 x 896", run_rmsnorm, 4 * 896, 12 },
+    { "add 4864", run_add, LONG, 12 },
+    { "silu_mul 4864", run_silu, LONG, 12 },
+    { "gelu_mul 4864", run_gelu, LONG, 12 },
+    { "rope 14 x 64 neox", run_rope, 14 * 64, 8 },
+    { "rope 14 x 64 pairs", run_rope_pairs, 14 * 64, 8 },
+    { "exp_shift 4864", run_exp, LONG, 8 },
+    { "exp_sums 151936", run_sums, VOCAB, 4 },
+    { "max 151936", run_max, VOCAB, 4 },
+    { "at_least 151936", run_at_least, VOCAB, 4 },
+    { "nonfinite 4864", run_nonfinite, LONG, 4 },
+    { "kv_widen f16 D 64", run_widen, 2 * 64 * RG_PAGE, 6 },
+    { "kv_put f16 D 64", run_put, 2 * 64, 6 },
+    { "kv_widen q8 D 64", run_widen_q8, 2 * 64 * RG_PAGE, 5.06 },
+    { "kv_put q8 D 64", run_put_q8, 2 * 64, 5.06 },
+};
+
+static void put_rest(const rg_kernels *k, size_t i, double rate, double reference, bool json)
 {
-    static const struct {
-        const char *name;
-        void (*run)(vectors *v);
-        double elements, bytes; /* a call; bytes read and written an element */
-    } row[] = {
-        { "rmsnorm 4 x 896", run_rmsnorm, 4 * 896, 12 },
-        { "add 4864", run_add, LONG, 12 },
-        { "silu_mul 4864", run_silu, LONG, 12 },
-        { "gelu_mul 4864", run_gelu, LONG, 12 },
-        { "rope 14 x 64 neox", run_rope, 14 * 64, 8 },
-        { "rope 14 x 64 pairs", run_rope_pairs, 14 * 64, 8 },
-        { "exp_shift 4864", run_exp, LONG, 8 },
-        { "exp_sums 151936", run_sums, VOCAB, 4 },
-        { "max 151936", run_max, VOCAB, 4 },
-        { "at_least 151936", run_at_least, VOCAB, 4 },
-        { "nonfinite 4864", run_nonfinite, LONG, 4 },
-        { "kv_widen f16 D 64", run_widen, 2 * 64 * RG_PAGE, 6 },
-        { "kv_put f16 D 64", run_put, 2 * 64, 6 },
-        { "kv_widen q8 D 64", run_widen_q8, 2 * 64 * RG_PAGE, 5 },
-        { "kv_put q8 D 64", run_put_q8, 2 * 64, 5 },
-    };
+    if (!json)
+        printf("%-6s %-20s %8.3f G elements/s  %7.2f GB/s\n", k->name, row[i].name, rate * 1e-9,
+               rate * row[i].bytes * 1e-9);
+    else if (k->isa != RG_ISA_REF)
+        printf("{\"row\":\"%s %s\",\"elements_per_s\":%.4g,\"ratio\":%.4g,\"of\":\"reference\"}\n", k->name,
+               row[i].name, rate, rate / reference);
+}
+
+/* Rates of all rows; reference[] is written by the reference level, which runs first. */
+static void bench_rest(const rg_kernels *k, double reference[], bool json)
+{
     vectors v = { k, floats(VOCAB), floats(LONG * 2), floats(LONG), calloc(8192, sizeof(int32_t)) };
     if (!v.idx)
         exit(1);
@@ -190,23 +215,27 @@ static void bench_rest(const rg_kernels *k)
                 row[i].run(&v);
             best = fmax(best, row[i].elements * (double)loops / (now() - t));
         }
-        printf("%-6s %-20s %8.3f G elements/s  %7.2f GB/s\n", k->name, row[i].name, best * 1e-9,
-               best * row[i].bytes * 1e-9);
+        if (k->isa == RG_ISA_REF)
+            reference[i] = best;
+        put_rest(k, i, best, reference[i], json);
     }
     free(v.x), free(v.y), free(v.w), free(v.idx);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    double reference[COUNT(row)];
     for (int isa = 0; isa < RG_N_ISA; isa++) {
         if (!rg_isa_available((rg_isa)isa))
             continue;
         rg_kernels k;
         rg_kernels_init(&k, (rg_isa)isa);
         const double peak = peak_flops((rg_isa)isa);
-        printf("%-6s f32 fma peak %.1f GFLOP/s, one thread\n", k.name, peak * 1e-9);
-        bench_attn(&k, peak);
-        bench_rest(&k);
+        if (!json)
+            printf("%-6s f32 fma peak %.1f GFLOP/s, one thread\n", k.name, peak * 1e-9);
+        bench_attn(&k, peak, json);
+        bench_rest(&k, reference, json);
     }
     return 0;
 }
