@@ -36,7 +36,7 @@ gate:
 	@tools/gate full
 
 bench: all
-	@tools/bench $(BUILD)
+	@tools/bench $(BUILD) $(if $(RECORD),--record)
 
 bench-peers: all
 	@tools/need build peers

@@ -47,10 +47,11 @@ static rg_status put_roof(const out *o, const rg_roofline *r, rg_err *e)
 {
     rg_buf b = RG_BUF_MAX(4096);
     if (o->json)
-        rg_buf_printf(&b,
-                      "{\"roofline\":{\"read_bytes_per_s\":%.4g,\"int8_ops_per_s\":%.4g,"
-                      "\"bf16_flops_per_s\":%.4g,\"f32_flops_per_s\":%.4g}}\n",
-                      r->read_bytes_s, r->i8_ops_s, r->bf16_flops_s, r->f32_flops_s);
+        rg_buf_printf(
+            &b,
+            "{\"roofline\":{\"read_bytes_per_s\":%.4g,\"int8_ops_per_s\":%.4g,"
+            "\"bf16_flops_per_s\":%.4g,\"f32_flops_per_s\":%.4g,\"level\":\"%s\",\"threads\":%zu}}\n",
+            r->read_bytes_s, r->i8_ops_s, r->bf16_flops_s, r->f32_flops_s, r->level, r->threads);
     else {
         rg_buf_printf(&b, "limits     read %.1f GB/s, int8 %.0f GOP/s", r->read_bytes_s * 1e-9,
                       r->i8_ops_s * 1e-9);

@@ -63,7 +63,9 @@ rg_status rg_roofline_measure(rg_roofline *out, const rg_engine *x, rg_err *e)
     memset(p, 1, READ_BYTES);
     *out = (rg_roofline){ .i8_ops_s = peak_rate(x, rg_k_peak_i8),
                           .f32_flops_s = peak_rate(x, rg_k_peak_f32),
-                          .bf16_flops_s = peak_rate(x, rg_k_peak_bf16) };
+                          .bf16_flops_s = peak_rate(x, rg_k_peak_bf16),
+                          .level = rg_isa_name(x->k.isa),
+                          .threads = rg_pool_threads(x->pool) };
     for (int i = 0; i < BEST_OF; i++) {
         peak_job j = { .p = p };
         const int64_t t = rg_now_ns();

@@ -17,7 +17,8 @@ TEST(the_machines_own_limits_on_request)
     json_t *j = json_line(s.out, 0);
     const json_t *roof = json_object_get(j, "roofline");
     CHECK(json_num(roof, "read_bytes_per_s") > 1e8 && json_num(roof, "int8_ops_per_s") > 1e8 &&
-          json_num(roof, "f32_flops_per_s") > 1e8 && json_num(roof, "bf16_flops_per_s") >= 0);
+          json_num(roof, "f32_flops_per_s") > 1e8 && json_num(roof, "threads") >= 1 &&
+          json_text(roof, "level")[0] != '\0' && json_num(roof, "bf16_flops_per_s") >= 0);
     json_decref(j);
 }
 

@@ -10,6 +10,8 @@ typedef struct rg_roofline {
     double i8_ops_s;            /* 8-bit dots, a multiplication and an addition count as two */
     double f32_flops_s;
     double bf16_flops_s;        /* 0: this level has no bf16 arithmetic */
+    const char *level;          /* kernel level and threads they were measured with */
+    size_t threads;
 } rg_roofline;
 rg_status rg_roofline_measure(rg_roofline *out, const rg_engine *x, rg_err *e);
 
