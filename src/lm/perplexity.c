@@ -57,6 +57,15 @@ static rg_ppl summary(const sums *s, size_t n_chunks)
     return p;
 }
 
+rg_ppl rg_ppl_of(const float *logp, size_t n)
+{
+    sums s = { 0 };
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(logp[i]))
+            add(&s, (double)logp[i]);
+    return summary(&s, 1);
+}
+
 static void progress(const rg_call *call, size_t done, size_t total)
 {
     const rg_event ev = { .kind = RG_EV_PROGRESS,

@@ -25,6 +25,9 @@ static int make_files(void **state)
         { "pairs", "{\"gold\":\"1\",\"pred\":\"1\"}\n{\"gold\":\"1\"}\n" },
         { "model.gguf", "GGUF but not really" },
         { "utf8", "caf\xe9" },
+        { "row_id", "{\"ids\":[1,9999]}\n" },
+        { "row_both", "\n{\"ids\":[1],\"text\":\"a b\"}\n" },
+        { "row_short", "{\"ids\":[1]}" },
     };
     for (size_t i = 0; i < COUNT(files); i++) {
         char path[128];
@@ -104,6 +107,14 @@ static const bad TABLE[] = {
     { "generate", M "--logprob-token no-such x", 2, "no-such" },
     { "generate", M "--logit-bias foo x", 2, "foo|ID+X" },
     { "perplexity", M "--chunks -1 -p x", 2, "--chunks -1" },
+    { "perplexity", M "--rows /no/such", 1, "/no/such" },
+    { "perplexity", M "--rows %/zero", 3, "zero:1" },
+    { "perplexity", M "--rows %/empty", 3, "empty|no row" },
+    { "perplexity", M "--rows %/row_id", 3, "row_id:1|place 1|276" },
+    { "perplexity", M "--rows %/row_both", 3, "row_both:2|text|ids" },
+    { "perplexity", M "--rows %/row_short", 2, "row_short:1|1 tokens" },
+    { "perplexity", M "--rows x -p y", 2, "--rows" },
+    { "perplexity", M "--logprobs -p y", 2, "--logprobs|--rows" },
     { "bench", M "--repeats 0", 2, "--repeats 0" },
     { "grade", "--rtol 0 1 2", 2, "--rtol" },
     /* names */

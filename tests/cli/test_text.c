@@ -73,6 +73,47 @@ TEST(perplexity_of_a_file_is_that_of_its_text)
     CHECK(strncmp(s.out, second, strlen(second)) == 0);
 }
 
+/* A row's numbers are those that generate gives for the same text; the order is the file's. */
+TEST(rows_are_scored_one_by_one)
+{
+    const said s = shell("printf '{\"text\":\"ab cd ef\"}\\n\\n{\"ids\":[64,65,66]}\\n' | '" RUNG_BIN
+                         "' perplexity " M " --rows - --json --logprobs");
+    CHECK(s.code == 0 && program_lines(s.out) == 3);
+    json_t *a = json_line(s.out, 0), *b = json_line(s.out, 1), *sum = json_line(s.out, 2);
+    json_t *g = json_of("generate " M " --json -n 1 --prompt-logprobs 'ab cd ef'");
+    const json_t *want = json_list(g, "prompt_logprobs"), *got = json_list(a, "logprobs");
+    double nll = 0;
+    CHECK(json_array_size(got) == json_array_size(want) && json_is_null(json_array_get(got, 0)));
+    for (size_t i = 1; i < json_array_size(got); i++) {
+        CHECK(json_real_value(json_array_get(got, i)) == json_num(json_array_get(want, i), "logprob"));
+        nll -= json_real_value(json_array_get(got, i));
+    }
+    CHECK(fabs(nll / json_num(a, "tokens") - json_num(a, "nll")) < 1e-7); /* nine digits; measured 2e-9 */
+    CHECK(json_num(b, "row") == 1 && json_num(b, "tokens") == 2 && json_array_size(json_list(b, "ids")) == 3);
+    CHECK(json_num(sum, "rows") == 2 && json_num(sum, "tokens") == json_num(a, "tokens") + 2);
+    CHECK(fabs(json_num(sum, "nll") * json_num(sum, "tokens") - json_num(a, "nll") * json_num(a, "tokens") -
+               json_num(b, "nll") * 2) < 1e-10);
+    json_decref(a);
+    json_decref(b);
+    json_decref(sum);
+    json_decref(g);
+}
+
+TEST(more_rows_than_one_bunch_in_order)
+{
+    const said s = shell("for i in $(seq 64 132); do echo \"{\\\"ids\\\":[$i,65,66,67]}\"; done | '" RUNG_BIN
+                         "' perplexity " M " --rows - --json");
+    CHECK(s.code == 0 && program_lines(s.out) == 70);
+    json_t *j = json_line(s.out, 68);
+    const said one =
+        shell("echo '{\"ids\":[132,65,66,67]}' | '" RUNG_BIN "' perplexity " M " --rows - --json");
+    json_t *k = json_line(one.out, 0);
+    CHECK(json_num(j, "row") == 68 &&
+          json_num(j, "nll") == json_num(k, "nll")); /* the same bits in any company */
+    json_decref(j);
+    json_decref(k);
+}
+
 TEST(grade_prints_verdict_and_rule)
 {
     json_t *j = json_of("grade --json 1/2 0.5");
@@ -109,6 +150,8 @@ int main(void)
         cmocka_unit_test(tokenize_for_people_is_one_token_a_line),
         cmocka_unit_test(perplexity_prints_its_numbers),
         cmocka_unit_test(perplexity_of_a_file_is_that_of_its_text),
+        cmocka_unit_test(rows_are_scored_one_by_one),
+        cmocka_unit_test(more_rows_than_one_bunch_in_order),
         cmocka_unit_test(grade_prints_verdict_and_rule),
         cmocka_unit_test(grade_of_lines),
     };

@@ -19,6 +19,9 @@ typedef struct rg_ppl {
 rg_status rg_perplexity(rg_ppl *out, rg_lm *lm, const int32_t *id, size_t n, size_t ctx, size_t chunks,
                         const rg_call *call, rg_err *e);
 
+/* The same numbers of n log-probabilities; NaN marks a token that nothing predicted. */
+rg_ppl rg_ppl_of(const float *logp, size_t n);
+
 /* Mean over the same tokens of KL(p || q) in nats, p = `exact`, q = `fast`; and how often the
  * likeliest token is the same. */
 typedef struct rg_kl {
