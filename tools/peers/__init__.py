@@ -1,0 +1,1 @@
+"""peers - the pieces of tools/bench-peers: engines, rows, whole tasks, the page."""
