@@ -14,11 +14,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "rung/base/api.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 typedef struct rg_str {
     const char *p;
@@ -86,7 +85,5 @@ size_t rg_utf8_encode(uint32_t cp, char out[4]);
 /* How many bytes at the end of s are the beginning of an unfinished sequence (0..3). */
 size_t rg_utf8_tail(rg_str s);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

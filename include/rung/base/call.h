@@ -7,13 +7,22 @@
 #ifndef RUNG_BASE_CALL_H
 #define RUNG_BASE_CALL_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
+
+#ifdef __cplusplus          /* the same object by its C++ name; <stdatomic.h> is C++23 */
+#include <atomic>
+using std::atomic_bool;
+#else
+#include <stdatomic.h>
+#endif
+
+RG_API_BEGIN
 
 typedef enum rg_role { RG_POLICY = 0, RG_VERIFIER = 1, RG_N_ROLES = 2 } rg_role;
 
@@ -89,4 +98,5 @@ void      rg_call_log(const rg_call *c, rg_level level, const char *room, const 
 int64_t rg_now_ns(void);        /* monotonic */
 int64_t rg_cpu_ns(void);        /* CPU time of the process */
 
+RG_API_END
 #endif

@@ -7,9 +7,9 @@
 #ifndef RUNG_BASE_ERR_H
 #define RUNG_BASE_ERR_H
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "rung/base/api.h"
+
+RG_API_BEGIN
 
 typedef enum rg_status {
     RG_OK       = 0,
@@ -78,7 +78,5 @@ int rg_status_exit(rg_status s);
             goto label;          \
     } while (0)
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

@@ -8,12 +8,11 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 typedef struct rg_map {
     const uint8_t *data;    /* NULL when size == 0 */
@@ -49,7 +48,5 @@ rg_status rg_cache_path(char **out, const char *sub, rg_err *e);
 rg_status rg_sha256_file(char out[65], const char *path, rg_err *e);
 rg_status rg_sha256(char out[65], const void *p, size_t n, rg_err *e);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

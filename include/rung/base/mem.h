@@ -10,11 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 /* All return NULL on failure or when n * size wraps; rg_free(NULL) is fine.
  * rg_alloc's memory is not initialised; rg_calloc's is zero. */
@@ -68,7 +67,5 @@ size_t    rg_arena_peak(const rg_arena *a);
 #define RG_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define RG_MAX(a, b) ((a) > (b) ? (a) : (b))
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "rung/base/api.h"
+
+RG_API_BEGIN
 
 typedef enum rg_type {
     RG_F32 = 0, RG_F16 = 1, RG_Q4_0 = 2, RG_Q4_1 = 3, RG_Q5_0 = 6, RG_Q5_1 = 7, RG_Q8_0 = 8,
@@ -33,7 +33,5 @@ const rg_type_info *rg_type_info_of(uint32_t id);
 /* Bytes of n elements in a row, or false when n is not a multiple of the block or it wraps. */
 bool rg_type_row_bytes(uint64_t *out, uint32_t id, uint64_t n);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

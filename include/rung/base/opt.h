@@ -13,12 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 typedef enum rg_opt_kind {
     RG_OPT_FLAG,        /* bool            */
@@ -84,7 +83,5 @@ bool rg_parse_f64(double *out, const char *s);      /* locale-independent */
 /* The shortest text of at least 6 digits' precision that reads back as v; locale-independent. */
 void rg_format_f64(char out[32], double v);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

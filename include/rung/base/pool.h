@@ -9,11 +9,10 @@
 
 #include <stddef.h>
 
+#include "rung/base/api.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 typedef struct rg_pool rg_pool;
 typedef void (*rg_task_fn)(void *arg, size_t begin, size_t end, size_t thread);
@@ -25,7 +24,5 @@ size_t    rg_pool_threads(const rg_pool *p);
 void      rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg);
 size_t    rg_cpu_count(void);                       /* what the process may run on */
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "rung/base/api.h"
+
+RG_API_BEGIN
 
 typedef enum rg_purpose {
     RG_DRAW_TOKEN = 0,      /* which token is sampled */
@@ -34,7 +34,5 @@ uint64_t rg_stream_child(uint64_t parent, uint64_t child_index);
 /* XXH3-64 of bytes; stable across machines and versions. */
 uint64_t rg_hash64(const void *p, size_t n, uint64_t seed);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

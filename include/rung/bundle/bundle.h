@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/base/pool.h"
@@ -17,6 +18,8 @@
 #include "rung/model/model.h"
 #include "rung/text/template.h"
 #include "rung/text/tokenizer.h"
+
+RG_API_BEGIN
 
 typedef struct rg_bundle rg_bundle;
 
@@ -51,4 +54,5 @@ rg_status rg_config_from_gguf(rg_model_config *c, const rg_gguf *g, size_t n_voc
 /* Bytes a loaded model will hold: panels, vectors, and what stays of the files. */
 rg_status rg_predict_memory(uint64_t *bytes, const rg_files *f, rg_err *e);
 
+RG_API_END
 #endif

@@ -2,7 +2,10 @@
 #ifndef RUNG_BUNDLE_CHAT_H
 #define RUNG_BUNDLE_CHAT_H
 
+#include "rung/base/api.h"
 #include "rung/bundle/bundle.h"
+
+RG_API_BEGIN
 
 typedef struct rg_chat_opt {
     bool          add_generation_prompt;
@@ -22,4 +25,5 @@ rg_status rg_text_ids(rg_ids *ids, const rg_bundle *b, rg_str text, rg_special s
 /* {"role","content"} as a new reference; NULL when text is not UTF-8 or memory is out. */
 json_t *rg_chat_message(const char *role, rg_str content);
 
+RG_API_END
 #endif

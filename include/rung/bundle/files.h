@@ -15,11 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 #include "rung/format/gguf.h"
 #include "rung/model/model.h"
 #include "rung/text/tokenizer.h"
+
+RG_API_BEGIN
 
 typedef struct rg_files rg_files;
 
@@ -60,4 +63,5 @@ const rg_gguf *rg_files_gguf(const rg_files *f);                /* the (first) G
  * with what was hashed before. */
 rg_status rg_files_hash(char out[65], const rg_files *f, bool cached, rg_err *e);
 
+RG_API_END
 #endif

@@ -6,14 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/base/numtype.h"
 #include "rung/bundle/files.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 typedef struct rg_type_count {
     uint32_t type;
@@ -44,7 +43,5 @@ uint64_t rg_model_facts_memory(const rg_model_facts *f, uint64_t n_tokens);
  * In a quantised block that is so exactly when one of its scales is. */
 rg_status rg_model_check_finite(const rg_files *f, const rg_call *call, rg_err *e);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

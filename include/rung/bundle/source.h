@@ -10,12 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 typedef struct rg_known_model {
     const char *name;
@@ -61,7 +60,5 @@ rg_status rg_model_resolve(char **path, const char *given, rg_err *e);
  * source answers, the error lists what is missing and where to put it. */
 rg_status rg_model_pull(char **path, const char *name, const char *from, const rg_call *call, rg_err *e);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

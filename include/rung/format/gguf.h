@@ -11,10 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 #include "rung/base/file.h"
 #include "rung/base/numtype.h"
+
+RG_API_BEGIN
 
 typedef struct rg_gguf rg_gguf;
 
@@ -70,4 +73,5 @@ bool rg_gguf_array_i32s(const rg_gguf *g, const char *key, int32_t *out, size_t 
 /* Renders a value for people ("32", "[151936 strings]"), at most 80 bytes of it. */
 void rg_gguf_value_text(const rg_gguf *g, const char *key, rg_buf *b);
 
+RG_API_END
 #endif

@@ -11,9 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 #include "rung/format/gguf.h"
+
+RG_API_BEGIN
 
 typedef struct rg_gguf_writer rg_gguf_writer;
 
@@ -42,4 +45,5 @@ rg_status rg_gguf_write(rg_gguf_writer *w, const void *p, size_t n, rg_err *e);
 rg_status rg_gguf_finish(rg_gguf_writer *w, rg_err *e);
 void      rg_gguf_abandon(rg_gguf_writer *w);           /* NULL is fine */
 
+RG_API_END
 #endif

@@ -8,8 +8,11 @@
 
 #include <stddef.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
+
+RG_API_BEGIN
 
 typedef struct rg_problem {
     const char *id;             /* the record's own, else "<file stem>-<0-based index>" */
@@ -31,4 +34,5 @@ const rg_problem *rg_problems_at(const rg_problems *p, size_t i);
 const char       *rg_problems_form(const rg_problems *p);   /* "gsm8k", "math", "aime", ... */
 void              rg_problems_free(rg_problems *p);
 
+RG_API_END
 #endif

@@ -10,8 +10,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
+
+RG_API_BEGIN
 
 /* ---- extraction (section 16.1), first rule that matches -------------------------------- */
 
@@ -73,4 +76,5 @@ bool rg_canon(rg_buf *b, rg_str answer);
  * that graded ends.  Grading afterwards is fine. */
 void rg_grade_thread_end(void);
 
+RG_API_END
 #endif

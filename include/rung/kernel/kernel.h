@@ -17,7 +17,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/numtype.h"
+
+RG_API_BEGIN
 
 /* ---- levels ------------------------------------------------------------------------- */
 
@@ -196,4 +199,5 @@ uint16_t rg_f16_from_f32(float f);
 float    rg_bf16_to_f32(uint16_t h);
 uint16_t rg_bf16_from_f32(float f);
 
+RG_API_END
 #endif

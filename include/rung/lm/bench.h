@@ -2,7 +2,10 @@
 #ifndef RUNG_LM_BENCH_H
 #define RUNG_LM_BENCH_H
 
+#include "rung/base/api.h"
 #include "rung/lm/engine.h"
+
+RG_API_BEGIN
 
 /* Limits of the machine with the engine's threads and kernel level, each the best of several. */
 typedef struct rg_roofline {
@@ -33,4 +36,5 @@ typedef void (*rg_on_row)(void *arg, const rg_bench_row *row);
 rg_status rg_bench_run(const rg_engine *x, const char *tests, size_t repeats, const rg_roofline *roof,
                        rg_on_row on, void *arg, const rg_call *call, rg_err *e);
 
+RG_API_END
 #endif

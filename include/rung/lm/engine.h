@@ -3,7 +3,10 @@
 #ifndef RUNG_LM_ENGINE_H
 #define RUNG_LM_ENGINE_H
 
+#include "rung/base/api.h"
 #include "rung/lm/lm.h"
+
+RG_API_BEGIN
 
 typedef struct rg_engine rg_engine;
 
@@ -28,4 +31,5 @@ void             rg_engine_describe(const rg_engine *x, rg_buf *b);
 /* Tokenizer and template of -m only (no weights are touched). */
 rg_status rg_engine_open_text(rg_bundle **out, const char *model, const char *chat_template, rg_err *e);
 
+RG_API_END
 #endif

@@ -16,9 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/bundle/bundle.h"
+
+RG_API_BEGIN
 
 typedef struct rg_lm rg_lm;
 typedef struct rg_lm_node rg_lm_node;
@@ -156,4 +159,5 @@ void rg_lm_get_stats(const rg_lm *lm, rg_lm_stats *out);
 /* FLOPs of n tokens behind `past` others, k of them sampled from (see rg_model_flops). */
 double rg_lm_flops(const rg_lm *lm, size_t past, size_t n, size_t k);
 
+RG_API_END
 #endif

@@ -4,7 +4,10 @@
 
 #include <stddef.h>
 
+#include "rung/base/api.h"
 #include "rung/lm/lm.h"
+
+RG_API_BEGIN
 
 /* Perplexity in llama.cpp's protocol: the text is tokenised once, cut into chunks of ctx
  * tokens; where the vocabulary wants a BOS the first id of each chunk is replaced by it; the
@@ -32,4 +35,5 @@ typedef struct rg_kl {
 rg_status rg_kl_divergence(rg_kl *out, rg_lm *exact, rg_lm *fast, const int32_t *id, size_t n, size_t ctx,
                            size_t chunks, const rg_call *call, rg_err *e);
 
+RG_API_END
 #endif

@@ -11,10 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/err.h"
 #include "rung/model/state.h"
 #include "rung/tensor/ops.h"
 #include "rung/tensor/weights.h"
+
+RG_API_BEGIN
 
 typedef enum rg_mlp_act { RG_MLP_SILU, RG_MLP_GELU_TANH } rg_mlp_act;
 
@@ -99,4 +102,5 @@ rg_status rg_runner_logits(rg_runner *r, const float *const *rows, size_t n, flo
                            bool *bad, rg_err *e);
 size_t    rg_runner_peak(const rg_runner *r);
 
+RG_API_END
 #endif

@@ -12,7 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/err.h"
+
+RG_API_BEGIN
 
 typedef struct rg_store rg_store;
 typedef struct rg_state rg_state;
@@ -46,4 +49,5 @@ void      rg_state_truncate(rg_state *st, size_t n);
 void *rg_state_k(const rg_state *st, size_t page, size_t layer, size_t head);
 void *rg_state_v(const rg_state *st, size_t page, size_t layer, size_t head);
 
+RG_API_END
 #endif

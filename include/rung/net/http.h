@@ -4,12 +4,11 @@
 
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 /* Writes what `url` answers to `path` and gives the file's final size in *size (may be NULL).
  *
@@ -28,7 +27,5 @@ extern "C" {
 rg_status rg_http_get_to_file(uint64_t *size, const char *url, const char *path, uint64_t resume_from,
                               uint64_t max_bytes, const rg_call *call, rg_err *e);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

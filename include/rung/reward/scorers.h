@@ -2,8 +2,11 @@
 #ifndef RUNG_REWARD_SCORERS_H
 #define RUNG_REWARD_SCORERS_H
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/search/search.h"
+
+RG_API_BEGIN
 
 /* Mean log-probability per token of the node's own tokens (nats, <= 0).  Free: the engine had
  * the logits anyway. */
@@ -21,4 +24,5 @@ typedef struct rg_oracle {
 } rg_oracle;
 rg_scorer rg_scorer_oracle(rg_oracle *o);
 
+RG_API_END
 #endif

@@ -18,13 +18,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/base/opt.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 #define RG_NO_NODE SIZE_MAX
 #define RG_NO_CLASS (-1)
@@ -225,7 +224,5 @@ rg_status rg_search_run(rg_tree *t, const rg_strategy *strategy, const rg_search
                         const rg_proposer *p, const rg_scorer *sc, void *root_handle, uint64_t root_stream,
                         const rg_call *call, rg_err *e);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

@@ -14,12 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/format/records.h"
 #include "rung/lm/lm.h"
 #include "rung/search/search.h"
+
+RG_API_BEGIN
 
 /* ---- without a modality ---- */
 
@@ -153,4 +156,5 @@ size_t    rg_outfile_n(const rg_outfile *f);                /* records of this c
 rg_status rg_outfile_append(rg_outfile *f, const rg_record *r, bool tree, rg_err *e);
 void      rg_outfile_close(rg_outfile *f);                  /* NULL is fine */
 
+RG_API_END
 #endif

@@ -4,9 +4,9 @@
 
 #include <stddef.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "rung/base/api.h"
+
+RG_API_BEGIN
 
 #define RG_Z95 1.959963984540054    /* two-sided 95 % of the normal distribution */
 
@@ -27,7 +27,5 @@ rg_interval rg_wilson(double c, size_t n, double z);
  * Source: Chen et al., "Evaluating large language models trained on code", 2021, section 2.1. */
 double rg_pass_at_k(size_t n, size_t c, size_t k);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

@@ -14,10 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/mem.h"
 #include "rung/base/pool.h"
 #include "rung/kernel/kernel.h"
 #include "rung/tensor/weights.h"
+
+RG_API_BEGIN
 
 typedef struct rg_tensor {
     float *x;
@@ -71,4 +74,5 @@ rg_tensor rg_op_gelu_mul(rg_ops *o, rg_tensor g, rg_tensor u);
 void rg_op_linear(rg_ops *o, rg_tensor *y, rg_tensor x, const rg_weight *const *W,
                   const float *const *b, size_t n);
 
+RG_API_END
 #endif

@@ -10,9 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/err.h"
 #include "rung/base/pool.h"
 #include "rung/kernel/kernel.h"
+
+RG_API_BEGIN
 
 typedef struct rg_weight {
     char       *name;
@@ -51,4 +54,5 @@ rg_status rg_weights_pack(rg_weights *ws, rg_weight *const *list, size_t n, rg_p
 /* One row as floats (embedding look-up). */
 void rg_weight_row(float *y, const rg_weight *w, size_t row);
 
+RG_API_END
 #endif

@@ -2,6 +2,10 @@
 #ifndef RUNG_TEXT_PROMPT_H
 #define RUNG_TEXT_PROMPT_H
 
+#include "rung/base/api.h"
+
+RG_API_BEGIN
+
 typedef struct rg_policy_prompt {
     const char *name;           /* "default", "llama3", "r1", "none" */
     const char *summary;        /* one line */
@@ -13,4 +17,5 @@ const rg_policy_prompt *rg_policy_prompt_find(const char *name);            /* N
 /* The family a model's name speaks of; "default" when it speaks of none. */
 const rg_policy_prompt *rg_policy_prompt_for_model(const char *model_name);
 
+RG_API_END
 #endif

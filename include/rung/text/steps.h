@@ -12,8 +12,11 @@
 
 #include <jansson.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
+
+RG_API_BEGIN
 
 typedef enum rg_step_style {
     RG_STEP_BLANK,      /* ends at "\n\n", white space that follows included in the next step   */
@@ -54,4 +57,5 @@ rg_status rg_steps_trimmed(rg_steps *out, size_t *index, const rg_steps *s, cons
  * header), or SIZE_MAX while it may still go on.  For stopping a generation. */
 size_t    rg_step_end(rg_str text, const rg_step_rule *rule);
 
+RG_API_END
 #endif

@@ -31,9 +31,12 @@
 
 #include <jansson.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 #include "rung/text/tokenizer.h"
+
+RG_API_BEGIN
 
 typedef struct rg_template rg_template;
 
@@ -68,4 +71,5 @@ typedef struct rg_render_opt {
  * add_generation_prompt. */
 rg_status rg_template_render(const rg_template *t, const rg_render_opt *o, rg_rendering *r, rg_err *e);
 
+RG_API_END
 #endif

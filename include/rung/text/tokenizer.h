@@ -11,10 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 #include "rung/format/gguf.h"
 #include "rung/format/gguf_write.h"
+
+RG_API_BEGIN
 
 typedef struct rg_tokenizer rg_tokenizer;
 
@@ -92,4 +95,5 @@ bool    rg_token_ends(const rg_tokenizer *t, int32_t id);
 int32_t rg_token_find(const rg_tokenizer *t, rg_str s);
 const char *rg_tokenizer_kind(const rg_tokenizer *t);           /* "gpt2/qwen2", "json/bpe" */
 
+RG_API_END
 #endif
