@@ -10,6 +10,7 @@
 
 #include "rung/base/mem.h"
 #include "rung/base/pool.h"
+#include "rung/base/version.h"
 #include "version.h"
 
 /* The one piece of process-wide state: signals have no other way in. */
@@ -92,7 +93,7 @@ static void print_cpu(void)
 
 static int print_version(void)
 {
-    printf("rung     " RUNG_VERSION "\n");
+    printf("rung     %s\n", rg_version());
     printf("commit   " RUNG_COMMIT "\n");
 #if defined(__clang__)
     printf("compiler " __VERSION__ "\n");
