@@ -1,5 +1,6 @@
 /* cmd_solve.c - `rung solve`: the main job. */
 #include "engine.h"
+#include "page.h"
 
 #include <string.h>
 #include <time.h>
@@ -30,7 +31,9 @@ static const rg_opt table[] = {
     { "end", NULL, RG_OPT_INT, O(end), "-1", -1, 1 << 30, NULL, "J", "record to stop before; -1 = all" },
     { "limit", "L", RG_OPT_INT, O(limit), "-1", -1, 1 << 30, NULL, "N", "so many records; -1 = all" },
     { "gold", NULL, RG_OPT_STR, O(gold), NULL, 0, 0, NULL, "ANSWER", "the right answer of -p, to be graded" },
-    { "method", "approach", RG_OPT_STR, O(method), "majority", 0, 0, NULL, "NAME", "strategy, see below" },
+    { "method", "approach", RG_OPT_STR, O(method), "majority", 0, 0,
+      "greedy,majority,best-of-n,confidence,adaptive,beam,dvts,lookahead,mcts,particle,reject,refine", "NAME",
+      "strategy, see below" },
     { "score", NULL, RG_OPT_ENUM, O(score), "confidence", 0, 0, RG_SCORE_NAMES, NULL,
       "what steps and answers are valued by: mean token probability, its logarithm, or the right answer "
       "(an upper bound)" },
@@ -38,7 +41,7 @@ static const rg_opt table[] = {
       "a step ends at an empty line, at a line 'Step k', or after --step-tokens tokens" },
     { "step-tokens", NULL, RG_OPT_INT, O(step_tokens), "2048", 1, 1e9, NULL, "N",
       "tokens of one step at most" },
-    { "prompt-style", NULL, RG_OPT_STR, O(style), "auto", 0, 0, NULL, "NAME",
+    { "prompt-style", NULL, RG_OPT_STR, O(style), "auto", 0, 0, "auto,default,llama3,r1,none", "NAME",
       "how the policy is asked: auto, default, llama3, r1, none" },
     { "system", "sys,system-prompt", RG_OPT_STR, O(system), NULL, 0, 0, NULL, "TEXT",
       "system message instead of the style's" },
@@ -136,24 +139,37 @@ static void on_event(void *arg, const rg_event *ev)
 /* ---- options ---- */
 
 /* A method's line, what its budget means, and the flags of the search that it reads. */
-static void help_method(const rg_strategy *s)
+static void put_method(rg_buf *b, const rg_strategy *s)
 {
-    printf("  %-12s %s\n               %s\n", s->name, s->summary, s->budget);
-    const char *before = "               flags: ";
+    rg_buf_printf(b, "%s  %-12s %s\n               %s", b->n > 0 ? "\n" : "", s->name, s->summary, s->budget);
+    const char *before = "\n               flags: ";
     for (const rg_opt *x = rg_search_table; x->name != NULL; x++)
         if (rg_strategy_uses(s, x->name)) {
             const bool letter = x->aliases != NULL && strcspn(x->aliases, ",") == 1;
-            printf("%s%s%.*s", before, letter ? "-" : "--", letter ? 1 : 40, letter ? x->aliases : x->name);
+            rg_buf_printf(b, "%s%s%.*s", before, letter ? "-" : "--", letter ? 1 : 40,
+                          letter ? x->aliases : x->name);
             before = ", ";
         }
-    printf("%s%s", s->by_steps ? ", --step, --step-tokens" : "", s->uses[0] == '\0' ? "" : "\n");
+    rg_buf_puts(b, s->by_steps ? ", --step, --step-tokens" : "");
 }
 
-static void help_methods(void)
+static void put_methods(rg_buf *b)
 {
-    printf("\nMethods (--method):\n");
     for (const rg_strategy *const *s = rg_strategies(); *s != NULL; s++)
-        help_method(*s);
+        put_method(b, *s);
+}
+
+/* What --method may be, behind the flags of --help and of the manual. */
+static void help_methods(bool manual)
+{
+    rg_buf b = RG_BUF_MAX(1 << 16), section = RG_BUF_MAX(1 << 16);
+    put_methods(&b);
+    if (manual)
+        cli_man_section(&section, "METHODS", b.p != NULL ? b.p : "");
+    else
+        rg_buf_printf(&section, "\nMethods (--method):\n%s\n", b.p != NULL ? b.p : "");
+    rg_buf_free(&b);
+    (void)cli_put_page(&section);
 }
 
 static rg_status solve_opt(rg_solve_opt *so, const opts *o, const rg_search_opt *search,
@@ -437,8 +453,9 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     rg_err e = RG_ERR_INIT;
     size_t failed = 0;
     const int code = cli_open(&a, cmd, groups, RG_COUNT(groups), argc, argv);
-    if (code == 0 && cli_asks_for_help(argc, argv))
-        help_methods();
+    const char *format = cli_asked_format(argc, argv);
+    if (code == 0 && (cli_asks_for_help(argc, argv) || (format != NULL && strcmp(format, "man") == 0)))
+        help_methods(format != NULL);
     if (code >= 0)
         return code;
     live v = { .a = &a, .many = o.problems != NULL, .busy = ATOMIC_FLAG_INIT };

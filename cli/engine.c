@@ -25,8 +25,10 @@ const rg_opt cli_model_table[] = {
       "memory for attention state; 0 = half of what is free" },
     { "exact", NULL, RG_OPT_FLAG, M(exact), NULL, 0, 0, NULL, NULL,
       "32-bit float arithmetic throughout: the definition, slower" },
-    { "cpu", "isa", RG_OPT_STR, M(cpu), NULL, 0, 0, NULL, "LEVEL", "kernel level: ref, avx2, avx512" },
-    { "template", "chat-template", RG_OPT_STR, M(chat_template), NULL, 0, 0, NULL, "NAME|FILE",
+    { "cpu", "isa", RG_OPT_STR, M(cpu), NULL, 0, 0, "ref,avx2,avx512", "LEVEL",
+      "kernel level: ref, avx2, avx512" },
+    { "template", "chat-template", RG_OPT_STR, M(chat_template), NULL, 0, 0,
+      "chatml,llama3,zephyr,gemma,mistral", "NAME|FILE",
       "chat template instead of the model's own: chatml, llama3, or a file" },
     { 0 },
 };

@@ -1,5 +1,5 @@
 /* main.c - rung VERB: finds the verb, and answers for those who gave none. */
-#include "cli.h"
+#include "page.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -47,7 +47,7 @@ static void catch_signals(void)
     sigaction(SIGXFSZ, &ignore, NULL); /* a full quota is an error like any other */
 }
 
-static const rg_cmd *find_cmd(const char *name)
+const rg_cmd *cli_find(const char *name)
 {
     for (size_t i = 0; cli_cmds[i]; i++)
         if (strcmp(cli_cmds[i]->name, name) == 0)
@@ -124,9 +124,13 @@ static int run_help(int argc, char **argv)
 {
     static char flag[] = "--help";
     char *args[] = { flag, NULL };
-    const rg_cmd *cmd = argc > 0 ? find_cmd(argv[0]) : NULL;
     if (argc == 0)
         return print_help();
+    if (strcmp(argv[0], "--man") == 0)
+        return cli_man(argc - 1, argv + 1);
+    if (strcmp(argv[0], "--completion") == 0)
+        return cli_completion(argc - 1, argv + 1);
+    const rg_cmd *cmd = cli_find(argv[0]);
     return cmd ? cmd->run(cmd, 1, args) : unknown_verb(argv[0]);
 }
 
@@ -143,7 +147,7 @@ static int dispatch(int argc, char **argv)
         return print_version();
     if (strcmp(argv[0], "help") == 0)
         return run_help(argc - 1, argv + 1);
-    const rg_cmd *cmd = find_cmd(argv[0]);
+    const rg_cmd *cmd = cli_find(argv[0]);
     return cmd ? cmd->run(cmd, argc - 1, argv + 1) : unknown_verb(argv[0]);
 }
 

@@ -1,5 +1,5 @@
 /* verb.c - opening and closing a verb: common flags, help, settings, errors, output. */
-#include "cli.h"
+#include "page.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -72,6 +72,9 @@ int cli_open(cli_args *a, const rg_cmd *cmd, const rg_opt_group *groups, size_t 
         put_help(&page, cmd, all, n + 1);
         return print_page(a, &page);
     }
+    const char *format = cli_asked_format(argc, argv);
+    if (format && cli_put_part(&page, format, &(cli_verb){ cmd, all, n + 1 }))
+        return print_page(a, &page);
     const rg_status s = rg_opts_parse(&a->opts, all, n + 1, argc, argv, &a->pos, &e);
     if (s != RG_OK)
         return cli_close(a, s, &e);

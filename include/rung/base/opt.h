@@ -42,7 +42,8 @@ typedef struct rg_opt {
     size_t      offset;     /* of the field in the group's struct                             */
     const char *fallback;   /* default as text; NULL = zero, false, unset                     */
     double      min, max;   /* accepted range of numbers, both ends included; 0, 0 = any      */
-    const char *choices;    /* RG_OPT_ENUM: "auto,always,never"                               */
+    const char *choices;    /* RG_OPT_ENUM: "auto,always,never"; RG_OPT_STR: words that make
+                             * sense among others, for completion                             */
     const char *unit;       /* shown after the name: "TEXT", "N", "SECONDS"                   */
     const char *help;       /* one line                                                       */
 } rg_opt;

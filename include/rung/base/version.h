@@ -11,6 +11,7 @@ RG_API_BEGIN
 #define RG_VERSION_MINOR 1
 #define RG_VERSION_PATCH 0
 #define RG_VERSION "0.1.0"
+#define RG_VERSION_DATE "2026-11-25"     /* of the release, in manual pages */
 
 /* RG_VERSION of the library that is linked, which may be newer than the headers. */
 const char *rg_version(void);
