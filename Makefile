@@ -2,7 +2,7 @@
 BUILD ?= build
 
 .PHONY: all need install-deps models demo test test-long gate gate-quick bench bench-peers experiments fuzz cover \
-        install uninstall format clean
+        install uninstall deb reproducible format clean
 
 all: need
 	@tools/build $(BUILD)
@@ -55,10 +55,18 @@ cover:
 	@tools/cover
 
 install: all
-	@meson install -C $(BUILD) --no-rebuild
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install $(BUILD)
 
 uninstall:
-	@ninja -C $(BUILD) uninstall
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' tools/install $(BUILD) --uninstall
+
+deb:
+	@tools/need build deb
+	@tools/deb
+
+reproducible:
+	@tools/need build
+	@tools/check-reproducible
 
 format:
 	@tools/check-format --fix
