@@ -16,7 +16,7 @@ static void print_votes(const rg_record *r)
         printf("%4zu x  %s\n", v->count, c != NULL ? c->answer : "?");
     }
     printf("answer  %s\n", r->answer != NULL ? r->answer : "none");
-    printf("%zu of %zu solutions, %zu tokens%s\n", r->n, r->opt.N, r->run.gen_tokens,
+    printf("%zu of %lld solutions, %zu tokens%s\n", r->n, (long long)r->opt.search.N, r->run.gen_tokens,
            r->run.complete ? "" : ", out of time");
 }
 
@@ -32,12 +32,13 @@ int main(int argc, char **argv)
     }
     const rg_engine_opt eo = { .model = argv[1] };
     const rg_problem problem = { .id = "example", .text = argv[4] };
-    const rg_solve_opt so = { .method = rg_strategy_find("majority"),
-                              .N = strtoul(argv[2], NULL, 10),
-                              .seed = 1,
-                              .sampling = RG_SAMPLING_DEFAULTS,
-                              .max_tokens = 200,
-                              .prompt_style = "auto" };
+    rg_solve_opt so = { .method = rg_strategy_find("majority"),
+                        .seed = 1,
+                        .sampling = RG_SAMPLING_DEFAULTS,
+                        .max_tokens = 200,
+                        .prompt_style = "auto" };
+    rg_search_defaults(&so.search);
+    so.search.N = atoll(argv[2]);
     rg_status s = rg_engine_open(&x, &eo, NULL, &e);
     if (s == RG_OK) {
         const rg_call call = { .deadline_ns = rg_now_ns() + (int64_t)(atof(argv[3]) * 1e9) };

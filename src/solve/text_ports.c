@@ -297,7 +297,7 @@ static want want_of(const text_ports *p, const rg_job *job, size_t j, size_t i)
     const text_node *up = job->at->handle;
     const size_t left = p->o->max_tokens - RG_MIN(up->path_tokens, p->o->max_tokens);
     want w = { .job = j, .index = job->first + i, .whole = job->want == RG_WANT_WHOLE, .max_tokens = left };
-    w.to_the_limit = w.whole || left <= p->o->step_tokens;
+    w.to_the_limit = w.whole || p->o->step_tokens == 0 || left <= p->o->step_tokens;
     if (!w.to_the_limit)
         w.max_tokens = p->o->step_tokens;
     return w;

@@ -56,7 +56,7 @@ typedef struct rg_solve_opt {
     const rg_strategy *method;
     rg_search_opt      search;          /* N, M, depth, ... */
     rg_step_kind       step;
-    size_t             step_tokens;     /* of one step; one that grows longer is cut and pruned */
+    size_t             step_tokens;     /* of one step; one that grows longer is cut and pruned; 0 = max_tokens */
     uint64_t           seed;
     rg_sampling        sampling;
     size_t             max_tokens;      /* of one answer */
