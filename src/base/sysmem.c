@@ -1,7 +1,11 @@
-/* sysmem.c - how much memory is left for us, by the system's books and the control group's. */
+/* sysmem.c - how much memory is left for us, by the system's books and the control group's; and
+ * keeping some of it from being swapped. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "rung/base/mem.h"
 
@@ -76,4 +80,25 @@ uint64_t rg_memory_available(void)
 {
     const uint64_t system = meminfo(), group = cgroup();
     return system == 0 ? (group == UINT64_MAX ? 0 : group) : RG_MIN(system, group);
+}
+
+rg_status rg_memory_lock(const void *p, size_t size, const char *what, rg_err *e)
+{
+    char limit[64] = "unlimited";
+    struct rlimit r;
+    if (mlock(p, size) == 0)
+        return RG_OK;
+    const int why = errno;
+    if (getrlimit(RLIMIT_MEMLOCK, &r) == 0 && r.rlim_cur != RLIM_INFINITY)
+        snprintf(limit, sizeof limit, "%" PRIu64 " KiB", (uint64_t)r.rlim_cur >> 10);
+    RG_FAIL(e, RG_ELIMIT,
+            "%s (%zu KiB) cannot be locked into memory (%s): the limit is %s; raise it with "
+            "`ulimit -l unlimited` (of a service: LimitMEMLOCK=infinity) or leave --mlock away",
+            what, size >> 10, strerror(why), limit);
+}
+
+void rg_memory_unlock(const void *p, size_t size)
+{
+    if (size > 0)
+        munlock(p, size);
 }

@@ -170,6 +170,11 @@ rg_status rg_bundle_open_text(rg_bundle **out, const char *path, rg_err *e)
     return finish(out, b, path, s, e);
 }
 
+rg_status rg_bundle_lock(rg_bundle *b, rg_err *e)
+{
+    return b->ws == NULL ? RG_OK : rg_weights_lock(b->ws, e);
+}
+
 void rg_bundle_close(rg_bundle *b)
 {
     if (b == NULL)

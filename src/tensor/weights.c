@@ -9,6 +9,7 @@ struct rg_weights {
     size_t n, cap;
     void *block; /* all panels */
     size_t block_bytes;
+    bool locked;
 };
 
 rg_status rg_weights_new(rg_weights **out, rg_err *e)
@@ -27,6 +28,8 @@ void rg_weights_free(rg_weights *ws)
         rg_free(ws->w[i].name);
         rg_free(ws->w[i].vec);
     }
+    if (ws->locked)
+        rg_memory_unlock(ws->block, ws->block_bytes);
     rg_free_aligned(ws->block, ws->block_bytes);
     rg_free(ws->w);
     rg_free(ws);
@@ -172,5 +175,14 @@ rg_status rg_weights_pack(rg_weights *ws, rg_weight *const *list, size_t n, rg_p
         if (packed != NULL)
             packed(arg, w);
     }
+    return RG_OK;
+}
+
+rg_status rg_weights_lock(rg_weights *ws, rg_err *e)
+{
+    if (ws->locked || ws->block == NULL)
+        return RG_OK;
+    RG_TRY(rg_memory_lock(ws->block, ws->block_bytes, "the packed weights", e));
+    ws->locked = true;
     return RG_OK;
 }

@@ -1,5 +1,5 @@
 /* Sizes that wrap are refused; arenas keep their promises. */
-#include "test.h"
+#include "nolock.h"
 
 #include "rung/base/mem.h"
 
@@ -119,6 +119,22 @@ TEST(torture_refuses_one_allocation)
 #endif
 }
 
+TEST(memory_is_locked_or_the_remedy_named)
+{
+    rg_err e = RG_ERR_INIT;
+    const size_t size = 1 << 14;
+    char *p = rg_alloc_aligned(size);
+    CHECK(p != NULL);
+    const struct rlimit was = nolock_begin();
+    const rg_status s = rg_memory_lock(p, size, "a test", &e);
+    nolock_end(was);
+    CHECK(s == RG_ELIMIT && strstr(e.msg, "a test (16 KiB)") && strstr(e.msg, "ulimit -l"));
+    rg_err_clear(&e);
+    OK(rg_memory_lock(p, size, "a test", &e), e);
+    rg_memory_unlock(p, size);
+    rg_free_aligned(p, size);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +146,7 @@ int main(void)
         cmocka_unit_test(an_arena_has_a_ceiling),
         cmocka_unit_test(an_arena_grows_and_keeps_what_it_gave),
         cmocka_unit_test(torture_refuses_one_allocation),
+        cmocka_unit_test(memory_is_locked_or_the_remedy_named),
     };
     return cmocka_run_group_tests_name("base/mem", tests, NULL, NULL);
 }

@@ -32,6 +32,12 @@ void  rg_free_aligned(void *p, size_t size);
  * control group (v2 or v1) leaves; 0 = unknown. */
 uint64_t rg_memory_available(void);
 
+/* Keeps these bytes in memory, away from swap (mlock).  RG_ELIMIT, with the limit and how to raise
+ * it, when the system refuses; `what` names them.  Whole pages of the system are locked, so bytes
+ * beside these may come along. */
+rg_status rg_memory_lock(const void *p, size_t size, const char *what, rg_err *e);
+void      rg_memory_unlock(const void *p, size_t size);
+
 /* In RG_TORTURE builds the k-th allocation from now on fails (0 = the next one); -1 = never.
  * Returns how many were asked for since the last call.  Elsewhere it does nothing. */
 long rg_alloc_fail_at(long k);

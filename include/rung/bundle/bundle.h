@@ -45,6 +45,9 @@ rg_status           rg_bundle_set_template(rg_bundle *b, rg_str source, rg_err *
  * Without it the resident set creeps up to the whole matrix as a run meets its vocabulary. */
 void rg_bundle_trim(const rg_bundle *b);
 
+/* Keeps the packed weights in memory (--mlock); the file's own pages still come and go. */
+rg_status rg_bundle_lock(rg_bundle *b, rg_err *e);
+
 /* rg_files_hash, from the cache where device, inode, size and time agree. */
 rg_status rg_bundle_hash(char out[65], const rg_bundle *b, rg_err *e);
 

@@ -51,6 +51,9 @@ rg_status rg_weights_vector(const float **out, rg_weights *ws, const char *name,
 rg_status rg_weights_pack(rg_weights *ws, rg_weight *const *list, size_t n, rg_pool *pool,
                           void (*packed)(void *arg, const rg_weight *w), void *arg, rg_err *e);
 
+/* Keeps the packed weights in memory (rg_memory_lock). */
+rg_status rg_weights_lock(rg_weights *ws, rg_err *e);
+
 /* One row as floats (embedding look-up). */
 void rg_weight_row(float *y, const rg_weight *w, size_t row);
 
