@@ -210,8 +210,21 @@ static void put_info_json(rg_buf *b, const char *path, const rg_model_facts *f)
     rg_buf_printf(b, "},\"template\":%s}\n", f->has_template ? "true" : "false");
 }
 
+typedef struct info_opts {
+    const char *cache;
+} info_opts;
+
+static const rg_opt info_table[] = {
+    { "cache-type", NULL, RG_OPT_STR, offsetof(info_opts, cache), NULL, 0, 0, NULL, "f16|bf16|q8|f32",
+      "what attention state is kept as, for the memory line" },
+    { 0 },
+};
+
 static int run_info(const rg_cmd *cmd, int argc, char **argv)
 {
+    info_opts o;
+    const rg_opt_group groups[] = { { "Info", info_table, &o } };
+    rg_cache cache;
     cli_args a;
     rg_err e = RG_ERR_INIT;
     rg_buf out = RG_BUF_MAX(1 << 24);
@@ -219,15 +232,17 @@ static int run_info(const rg_cmd *cmd, int argc, char **argv)
     char *path = NULL;
     rg_model_facts f;
     rg_status s;
-    const int code = cli_open(&a, cmd, NULL, 0, argc, argv);
+    const int code = cli_open(&a, cmd, groups, 1, argc, argv);
     if (code >= 0)
         return code;
 
     RG_GO(s, done, cli_want_pos(&a, 0, 1, "one NAME, FILE or FOLDER", &e));
+    RG_GO(s, done, rg_cache_parse(&cache, o.cache, &e));
     const rg_call call = cli_call(&a);
     RG_GO(s, done, rg_model_resolve(&path, a.pos.n ? a.pos.item[0] : NULL, &e));
     RG_GO(s, done, rg_files_open(&files, path, &e));
     rg_model_facts_read(&f, files);
+    rg_model_facts_cache(&f, cache);
     if (rg_files_note(files).n > 0)
         rg_call_log(&call, RG_WARN, "bundle", "%s", rg_files_note(files).p);
     if (a.common.json)
@@ -341,7 +356,9 @@ static const sub subs[] = {
       run_pull,
       { "model pull", "make a known model available and print its path", "[--from FILE|URL] NAME", NULL } },
     { "ls", run_ls, { "model ls", "list the models that are known or here", "[--json]", NULL } },
-    { "info", run_info, { "model info", "say what a model is", "[--json] [NAME|FILE|FOLDER]", NULL } },
+    { "info",
+      run_info,
+      { "model info", "say what a model is", "[--json] [--cache-type TYPE] [NAME|FILE|FOLDER]", NULL } },
     { "check",
       run_check,
       { "model check", "check a model's hash, header and weights",

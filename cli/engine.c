@@ -1,6 +1,7 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -23,6 +24,12 @@ const rg_opt cli_model_table[] = {
       "tokens in one step of the engine" },
     { "kv-memory", NULL, RG_OPT_INT, M(kv_mib), "0", 0, 1 << 24, NULL, "MIB",
       "memory for attention state; 0 = half of what is free" },
+    { "cache-type", NULL, RG_OPT_STR, M(cache), NULL, 0, 0, NULL, "f16|bf16|q8|f32",
+      "what attention state is kept as; f16, with --exact f32" },
+    { "mlock", NULL, RG_OPT_FLAG, M(mlock), NULL, 0, 0, NULL, NULL,
+      "keep packed weights and attention state from being swapped" },
+    { "context-shift", NULL, RG_OPT_FLAG, M(shift), NULL, 0, 0, NULL, NULL,
+      "refused, with the reason: a text that reaches --ctx-size ends" },
     { "exact", NULL, RG_OPT_FLAG, M(exact), NULL, 0, 0, NULL, NULL,
       "32-bit float arithmetic throughout: the definition, slower" },
     { "cpu", "isa", RG_OPT_STR, M(cpu), NULL, 0, 0, "ref,avx2,avx512", "LEVEL",
@@ -132,8 +139,25 @@ const rg_opt cli_vocab_table[] = {
 const rg_opt cli_sampling_table[] = { SAMPLING("0.8", "40", "0.95", "0.05", "512") };
 const rg_opt cli_search_sampling_table[] = { SAMPLING("0.7", "0", "1", "0", "1024") };
 
+/* Dropping the oldest tokens would leave keys behind that were turned for their old positions. */
+static rg_status refuse_shift(const char *model, int64_t ctx, rg_err *e)
+{
+    char remedy[64] = "choose a model with a longer context";
+    if (ctx > 0)
+        snprintf(remedy, sizeof remedy, "raise -c (now %lld)", (long long)ctx);
+    RG_FAIL(e, RG_EARG,
+            "--context-shift: %s keeps keys that are turned for their positions (rotary), so tokens that "
+            "move would need other keys; leave the flag away, and for longer texts %s",
+            model == NULL ? "the default model" : model, remedy);
+}
+
 rg_status cli_engine(rg_engine **out, const cli_model *o, const rg_call *call, rg_err *e)
 {
+    rg_cache cache;
+    *out = NULL;
+    RG_TRY(rg_cache_parse(&cache, o->cache, e));
+    if (o->shift)
+        return refuse_shift(o->model, o->ctx, e);
     const rg_engine_opt x = {
         .model = o->model,
         .cpu = o->cpu,
@@ -143,7 +167,9 @@ rg_status cli_engine(rg_engine **out, const cli_model *o, const rg_call *call, r
                 .slots = (size_t)o->slots,
                 .max_rows = (size_t)o->batch,
                 .kv_bytes = (size_t)o->kv_mib << 20,
-                .ctx = (size_t)o->ctx },
+                .ctx = (size_t)o->ctx,
+                .cache = cache,
+                .lock = o->mlock },
     };
     return rg_engine_open(out, &x, call, e);
 }

@@ -6,9 +6,9 @@
 #include "rung/lm/engine.h"
 
 typedef struct cli_model {
-    const char *model, *cpu, *chat_template;
+    const char *model, *cpu, *chat_template, *cache;
     int64_t     threads, ctx, slots, batch, kv_mib;
-    bool        exact;
+    bool        exact, mlock, shift;
 } cli_model;
 extern const rg_opt cli_model_table[];
 

@@ -41,14 +41,15 @@ static void count_types(rg_model_facts *m, const rg_files *f)
     qsort(m->types, m->n_types, sizeof m->types[0], more_bytes);
 }
 
-/* Keys and values of every layer, two bytes each; saturates, as the header may claim anything. */
-static uint64_t token_bytes(const rg_model_facts *f, uint64_t k_size, uint64_t v_size)
+/* Keys and values of every layer; saturates, as the header may claim anything. */
+void rg_model_facts_cache(rg_model_facts *f, rg_cache c)
 {
-    uint64_t per_head, per_layer, all;
-    if (!rg_add_u64(&per_head, k_size, v_size) || !rg_mul_u64(&per_layer, per_head, f->kv_heads) ||
-        !rg_mul_u64(&per_layer, per_layer, 2) || !rg_mul_u64(&all, per_layer, f->layers))
-        return UINT64_MAX;
-    return all;
+    const uint32_t type = rg_cache_type(c, false);
+    const uint64_t k = rg_cache_bytes(type, f->head_size), v = rg_cache_bytes(type, f->value_size);
+    uint64_t n;
+    if (!rg_add_u64(&n, k, v) || !rg_mul_u64(&n, n, f->kv_heads) || !rg_mul_u64(&n, n, f->layers))
+        n = UINT64_MAX;
+    f->bytes_per_token = n;
 }
 
 static void read_keys(rg_model_facts *f, const rg_gguf *g)
@@ -69,8 +70,10 @@ static void read_keys(rg_model_facts *f, const rg_gguf *g)
     f->head_size = arch_u64(g, a, "attention.key_length");
     if (f->head_size == 0 && f->heads > 0)
         f->head_size = f->width / f->heads;
-    const uint64_t v_size = arch_u64(g, a, "attention.value_length");
-    f->bytes_per_token = token_bytes(f, f->head_size, v_size ? v_size : f->head_size);
+    f->value_size = arch_u64(g, a, "attention.value_length");
+    if (f->value_size == 0)
+        f->value_size = f->head_size;
+    rg_model_facts_cache(f, RG_CACHE_AUTO);
     if (rg_gguf_array(g, "tokenizer.ggml.tokens", &kind, &n))
         f->vocabulary = n;
     else
@@ -90,9 +93,9 @@ static void read_config(rg_model_facts *m, const rg_files *f)
     m->context = c.n_ctx;
     m->heads = c.n_head;
     m->kv_heads = c.n_head_kv;
-    m->head_size = c.head_dim;
+    m->head_size = m->value_size = c.head_dim;
     m->vocabulary = c.n_vocab;
-    m->bytes_per_token = token_bytes(m, c.head_dim, c.head_dim);
+    rg_model_facts_cache(m, RG_CACHE_AUTO);
 }
 
 void rg_model_facts_read(rg_model_facts *m, const rg_files *f)

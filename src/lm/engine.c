@@ -50,6 +50,8 @@ rg_status rg_engine_open(rg_engine **out, const rg_engine_opt *o, const rg_call 
     RG_GO(s, done, rg_model_resolve(&path, o->model, e));
     RG_GO(s, done, rg_pool_new(&x->pool, o->threads, e));
     RG_GO(s, done, rg_bundle_open(&x->b, path, x->pool, call, e));
+    if (o->lm.lock)
+        RG_GO(s, done, rg_bundle_lock(x->b, e));
     RG_GO(s, done, set_template(x->b, o->chat_template, e));
     RG_GO(s, done, rg_lm_open_local(&x->lm, x->b, &x->k, x->pool, &o->lm, e));
     *out = x;

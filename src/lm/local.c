@@ -46,11 +46,13 @@ static rg_status alloc_tables(rg_lm *lm, rg_err *e)
 
 static rg_status start(rg_lm *lm, rg_err *e)
 {
-    const rg_page_shape shape = rg_model_page_shape(lm->m, lm->opt.exact ? RG_F32 : RG_F16);
+    const rg_page_shape shape = rg_model_page_shape(lm->m, rg_cache_type(lm->opt.cache, lm->opt.exact));
     RG_TRY(alloc_tables(lm, e));
     RG_TRY(
         rg_runner_new(&lm->runner, lm->m, lm->k, lm->pool, lm->opt.exact, lm->opt.ctx, lm->opt.max_rows, e));
     RG_TRY(rg_store_new(&lm->store, &shape, lm->opt.kv_bytes, e));
+    if (lm->opt.lock)
+        RG_TRY(rg_store_lock(lm->store, e));
     lm->stats.page_bytes = rg_store_page_bytes(lm->store);
     if (pthread_create(&lm->thread, NULL, rg__sched_main, lm) != 0)
         RG_FAIL(e, RG_EIO, "the scheduler's thread cannot be started");

@@ -16,7 +16,7 @@ struct rg_runner {
     uint32_t *wanted;       /* max_rows */
     rope_set global;        /* of layers that see everything, and where there is one set */
     float *cs[N_ROPE_SETS]; /* (max_rows, rope_dim) of the sets in use */
-    uint32_t kv_type;
+    uint32_t kv_type;       /* of the step's states */
 };
 
 static size_t max2(size_t a, size_t b)
@@ -58,7 +58,6 @@ rg_status rg_runner_new(rg_runner **out, const rg_model *m, const rg_kernels *k,
         RG_FAIL(e, RG_ENOMEM, "no memory for a runner");
     r->m = m;
     r->max_rows = max_rows;
-    r->kv_type = exact ? RG_F32 : RG_F16;
     r->global = m->freq[ROPE_LONG] != NULL && ctx > c->rope_ctx_orig ? ROPE_LONG : ROPE_GLOBAL;
     const size_t widest = max2(max2(c->n_embd, c->n_ff), c->n_head * c->head_dim);
     const size_t scratch = max2(rg_ops_scratch_bytes(widest), rg__attention_scratch_bytes(c));
@@ -213,6 +212,7 @@ rg_status rg_runner_forward(rg_runner *r, const rg_span_in *spans, size_t n, rg_
     const rg_model *m = r->m;
     size_t W;
     const size_t T = lay_out(r, spans, n, &W);
+    r->kv_type = rg_state_kv_type(spans[0].state);
     rg_ops_reset(r->o);
     RG_TRY(rg_ops_reserve(r->o, step_bytes(&m->c, T), e));
     rg_parallel(rg_ops_pool(r->o), T, 16, angles, r);

@@ -26,6 +26,8 @@ struct rg_store {
     page *free_list;
     page **all; /* every page ever made, to free them at the end */
     size_t n_all, cap_all;
+    bool lock;
+    rg_err refused; /* why a page could not be locked */
 };
 
 struct rg_state {
@@ -65,6 +67,8 @@ void rg_store_free(rg_store *s)
         return;
     assert(s->used == 0);
     for (size_t i = 0; i < s->n_all; i++) {
+        if (s->lock)
+            rg_memory_unlock(s->all[i]->data, s->page_bytes);
         rg_free_aligned(s->all[i]->data, s->page_bytes);
         rg_free(s->all[i]);
     }
@@ -108,7 +112,10 @@ static page *page_make(rg_store *s)
     if (p == NULL)
         return NULL;
     p->data = rg_alloc_aligned(s->page_bytes);
-    if (p->data == NULL) {
+    rg_err_clear(&s->refused);
+    if (p->data == NULL || (s->lock && rg_memory_lock(p->data, s->page_bytes, "a page of attention state",
+                                                      &s->refused) != RG_OK)) {
+        rg_free_aligned(p->data, s->page_bytes);
         rg_free(p);
         return NULL;
     }
@@ -133,6 +140,19 @@ static page *page_new(rg_store *s)
     return p;
 }
 
+/* Why page_new failed. */
+static rg_status no_page(const rg_store *s, rg_err *e)
+{
+    if (s->used >= s->max)
+        RG_FAIL(e, RG_ELIMIT,
+                "attention state is full: %zu pages of %zu KiB; allow more with --kv-memory, "
+                "or use fewer branches",
+                s->max, s->page_bytes >> 10);
+    if (s->refused.code != RG_OK)
+        RG_FAIL(e, s->refused.code, "%s", s->refused.msg);
+    RG_FAIL(e, RG_ENOMEM, "no memory for attention state");
+}
+
 static void page_release(rg_store *s, page *p)
 {
     if (--p->refs > 0)
@@ -140,6 +160,16 @@ static void page_release(rg_store *s, page *p)
     p->next_free = s->free_list;
     s->free_list = p;
     s->used--;
+}
+
+rg_status rg_store_lock(rg_store *s, rg_err *e)
+{
+    s->lock = true;
+    page *p = page_new(s);
+    if (p == NULL)
+        return no_page(s, e);
+    page_release(s, p);
+    return RG_OK;
 }
 
 /* ---- states ---- */
@@ -180,6 +210,11 @@ void rg_state_release(rg_state *st)
 size_t rg_state_len(const rg_state *st)
 {
     return st->len;
+}
+
+uint32_t rg_state_kv_type(const rg_state *st)
+{
+    return st->store->shape.kv_type;
 }
 
 static size_t pages_for(size_t len)
@@ -242,29 +277,18 @@ static bool own_last(rg_state *st)
     return true;
 }
 
-static rg_status full(const rg_state *st, rg_err *e)
-{
-    const rg_store *s = st->store;
-    if (s->used >= s->max)
-        RG_FAIL(e, RG_ELIMIT,
-                "attention state is full: %zu pages of %zu KiB; allow more with --kv-memory, "
-                "or use fewer branches",
-                s->max, s->page_bytes >> 10);
-    RG_FAIL(e, RG_ENOMEM, "no memory for attention state");
-}
-
 rg_status rg_state_extend(rg_state *st, size_t n, rg_err *e)
 {
     const size_t want = pages_for(st->len + n);
     if (!materialise(st) || !table_room(st, want))
         RG_FAIL(e, RG_ENOMEM, "no memory for a page table of %zu pages", want);
     if (n > 0 && st->len % RG_PAGE != 0 && !own_last(st))
-        return full(st, e);
+        return no_page(st->store, e);
     const size_t had = st->n_pages;
     while (st->n_pages < want) {
         page *p = page_new(st->store);
         if (p == NULL) {
-            const rg_status why = full(st, e); /* asked before the pages go back */
+            const rg_status why = no_page(st->store, e); /* asked before the pages go back */
             while (st->n_pages > had)
                 page_release(st->store, st->table[--st->n_pages]);
             return why;

@@ -116,6 +116,11 @@ TEST(facts_are_those_of_the_header)
     CHECK(f.bytes_per_token == 3 * 2 * (16 + 16) * 2); /* layers, heads, keys and values, 2 bytes */
     CHECK(rg_model_facts_memory(&f, 10) == f.weight_bytes + 3840);
     CHECK(rg_model_facts_memory(&f, UINT64_MAX) == UINT64_MAX);
+    rg_model_facts_cache(&f, RG_CACHE_Q8);
+    CHECK(f.bytes_per_token == 3 * 2 * (16 + 16 + 2 + 2)); /* a byte each, and a scale a head */
+    f.layers = UINT64_MAX / 2;
+    rg_model_facts_cache(&f, RG_CACHE_F32);
+    CHECK(f.bytes_per_token == UINT64_MAX);
     rg_files_close(files);
     rg_buf_free(&b);
 }

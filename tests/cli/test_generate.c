@@ -55,6 +55,15 @@ TEST(greedy_takes_the_likeliest)
     json_decref(j);
 }
 
+TEST(the_end_of_the_context_ends_a_text)
+{
+    json_t *j = json_of("generate " M " --json -c 16 -n 100 -s 1 --ignore-eos 'ab cd'");
+    const json_t *c = json_array_get(json_list(j, "choices"), 0);
+    CHECK(strcmp(json_text(c, "finish"), "length") == 0);
+    CHECK(json_num(j, "prompt_tokens") + json_num(c, "tokens") == 16);
+    json_decref(j);
+}
+
 /* One chunk of perplexity scores its last c/2 - 1 tokens: the same tokens by hand. */
 static void check_prompt_logprobs(const char *model)
 {
@@ -123,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_with_log_probabilities),
         cmocka_unit_test(greedy_takes_the_likeliest),
+        cmocka_unit_test(the_end_of_the_context_ends_a_text),
         cmocka_unit_test(log_probabilities_are_perplexitys),
         cmocka_unit_test(text_goes_to_stdout_as_it_is),
         cmocka_unit_test(several_continuations_are_told_apart),

@@ -1,5 +1,5 @@
 /* The state store: a tree of shared pages behaves as if every sequence had its own array. */
-#include "test.h"
+#include "nolock.h"
 
 #include "rung/base/mem.h"
 #include "rung/base/rng.h"
@@ -256,6 +256,54 @@ TEST(a_long_chain_of_forks_is_released_without_recursion)
     rg_store_free(s);
 }
 
+TEST(a_locked_store_says_at_once_and_later_what_the_system_refuses)
+{
+    rg_err e = RG_ERR_INIT;
+    rg_store *s = store_of(4), *refused = store_of(4);
+    OK(rg_store_lock(s, &e), e);
+    CHECK(rg_store_pages_used(s) == 0);
+    rg_state *st = rg_state_root(s);
+    append(st, 3, 1); /* the page that is there */
+
+    const struct rlimit was = nolock_begin();
+    CHECK(rg_store_lock(refused, &e) == RG_ELIMIT && strstr(e.msg, "ulimit -l"));
+    rg_err_clear(&e);
+    CHECK(rg_state_extend(st, RG_PAGE, &e) == RG_ELIMIT && strstr(e.msg, "ulimit -l"));
+    nolock_end(was);
+
+    CHECK(rg_state_len(st) == 3 && holds(st, 2, 17));
+    append(st, RG_PAGE, 5);
+    rg_state_release(st);
+    rg_store_free(s);
+    rg_store_free(refused);
+}
+
+TEST(caches_by_name)
+{
+    static const struct {
+        const char *name;
+        rg_cache is;
+        uint32_t type, exact;
+        uint64_t bytes; /* of 80 numbers */
+    } c[] = {
+        { NULL, RG_CACHE_AUTO, RG_F16, RG_F32, 160 },   { "", RG_CACHE_AUTO, RG_F16, RG_F32, 160 },
+        { "f16", RG_CACHE_F16, RG_F16, RG_F16, 160 },   { "bf16", RG_CACHE_BF16, RG_BF16, RG_BF16, 160 },
+        { "q8", RG_CACHE_Q8, RG_Q8_0, RG_Q8_0, 86 },    { "q8_0", RG_CACHE_Q8, RG_Q8_0, RG_Q8_0, 86 },
+        { "f32", RG_CACHE_F32, RG_F32, RG_F32, 4 * 80 }
+    };
+    rg_err e = RG_ERR_INIT;
+    rg_cache got;
+    for (size_t i = 0; i < COUNT(c); i++) {
+        OK(rg_cache_parse(&got, c[i].name, &e), e);
+        CHECK(got == c[i].is && rg_cache_type(got, false) == c[i].type &&
+              rg_cache_type(got, true) == c[i].exact);
+        CHECK(rg_cache_bytes(c[i].type, 80) == c[i].bytes);
+        CHECK(rg_cache_bytes(c[i].type, 80) * RG_PAGE == rg_kv_page_bytes(c[i].type, 80));
+        CHECK(rg_cache_bytes(c[i].type, UINT64_MAX) == UINT64_MAX);
+    }
+    CHECK(rg_cache_parse(&got, "q4", &e) == RG_EARG && strstr(e.msg, "q4") && strstr(e.msg, "bf16"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +315,8 @@ int main(void)
         cmocka_unit_test(truncation_gives_pages_back_and_they_are_used_again),
         cmocka_unit_test(random_trees_are_what_private_arrays_are),
         cmocka_unit_test(a_long_chain_of_forks_is_released_without_recursion),
+        cmocka_unit_test(a_locked_store_says_at_once_and_later_what_the_system_refuses),
+        cmocka_unit_test(caches_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/bundle/bundle.h"
+#include "rung/model/state.h"
 
 RG_API_BEGIN
 
@@ -32,6 +33,8 @@ typedef struct rg_lm_opt {
     size_t max_rows;        /* tokens in one step; 0 = 512 */
     size_t kv_bytes;        /* memory for attention state; 0 = half of what is free */
     size_t ctx;             /* longest sequence; 0 = the model's own */
+    rg_cache cache;         /* what attention state is kept as */
+    bool   lock;            /* keep attention state, and in an engine the weights, from being swapped */
 } rg_lm_opt;
 
 /* k, pool and b are borrowed and must outlive it; the pool is used by the scheduler alone. */
