@@ -58,7 +58,7 @@ TEST(row_ops_are_their_kernels)
         desk_open(&d, THREADS[i % COUNT(THREADS)], false);
         float w[C], want[C];
         uint32_t row[40];
-        reserve(&d, 8 * rg_ops_tensor_bytes(40, C));
+        reserve(&d, 9 * rg_ops_tensor_bytes(40, C));
         const rg_tensor a = rg_op_new(d.o, T, C), b = rg_op_new(d.o, T, C);
         CHECK(a.ld == 112 && (uintptr_t)a.x % 64 == 0);
         fill(a, 1);
@@ -68,6 +68,7 @@ TEST(row_ops_are_their_kernels)
         for (size_t t = 0; t < T; t++)
             row[t] = (uint32_t)((t * 7 + 1) % T);
         const rg_tensor n = rg_op_rmsnorm(d.o, a, w, 1e-5f), s = rg_op_silu_mul(d.o, a, b);
+        const rg_tensor ge = rg_op_gelu_mul(d.o, a, b);
         const rg_tensor g = rg_op_rows(d.o, a, row, T), sum = rg_op_rows(d.o, a, row, T);
         rg_op_add(d.o, sum, b);
         for (size_t t = 0; t < T; t++) {
@@ -76,10 +77,18 @@ TEST(row_ops_are_their_kernels)
             CHECK(same_row(n.x + t * n.ld, want, C));
             d.k.silu_mul(want, at, bt, C);
             CHECK(same_row(s.x + t * s.ld, want, C));
+            d.k.gelu_mul(want, at, bt, C);
+            CHECK(same_row(ge.x + t * ge.ld, want, C));
             CHECK(same_row(g.x + t * g.ld, a.x + row[t] * a.ld, C));
             d.k.add(want, a.x + row[t] * a.ld, bt, C);
             CHECK(same_row(sum.x + t * sum.ld, want, C));
         }
+        const rg_tensor part = rg_tensor_columns(a, 17, 30);
+        float *const end = a.x + (T - 1) * a.ld; /* the last row */
+        const float before = end[16], first = end[17], last = end[46], behind = end[47];
+        CHECK(part.x == a.x + 17 && part.C == 30 && part.T == T && part.ld == a.ld);
+        rg_op_scale(d.o, part, -3.0f);
+        CHECK(end[16] == before && end[17] == first * -3.0f && end[46] == last * -3.0f && end[47] == behind);
         CHECK(rg_ops_peak(d.o) > 0);
         desk_close(&d);
     }
