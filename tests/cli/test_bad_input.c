@@ -64,7 +64,7 @@ static const bad TABLE[] = {
     { "perplexity", "-q -m nosuch -p x", 2, "nosuch|model pull" },
     { "chat", "-q -m nosuch", 2, "nosuch|model pull" },
     { "bench", "-q -m nosuch", 2, "nosuch|model pull" },
-    { "solve", "-q -m /tmp x", 3, "/tmp|not a regular file" },
+    { "solve", "-q -m /tmp x", 3, "/tmp|no model" },
     { "generate", "-q -m /tmp x", 3, "/tmp" },
     { "tokenize", "-q -m /tmp x", 3, "/tmp" },
     { "solve", "-q -m %/model.gguf x", 3, "model.gguf" },

@@ -218,7 +218,7 @@ TEST(windows_agree_with_the_definition_and_with_double)
         }
     memset(first, 0, sizeof first);
     print_message("worst error %.2e of values up to 1\n", worst);
-    CHECK(worst < 3e-6);
+    CHECK(worst < 2e-6); /* measured: 9.2e-7 */
 }
 
 TEST(slots_before_a_window_may_hold_nan)

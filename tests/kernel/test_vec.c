@@ -292,8 +292,8 @@ TEST(gelu_against_double)
     for (size_t i = 0; i < MAX_N; i++)
         far = fmax(far, fabs((double)got[i] - gelu((double)x0[i])) / fabs((double)x0[i]));
     print_message("worst %.3f ulp, far out %.2e of |g|\n", near, far);
-    CHECK(near < 8.0);
-    CHECK(far < 4e-7);
+    CHECK(near < 12.0); /* measured: 4.99, where exp(-2z) grows what z was rounded by */
+    CHECK(far < 3e-7);  /* measured: 1.0e-7 */
 }
 
 TEST(rope_turns_pairs)
