@@ -137,8 +137,6 @@ static const char *likely_cause(size_t R, size_t K, size_t want_R, size_t want_K
 {
     if (R == want_K && K == want_R)
         return "it looks transposed";
-    if ((uint64_t)R * K == ((uint64_t)want_R * want_K + 1) / 2)
-        return "it looks packed into 4 bits";
     return "is config.json of another size of this model?";
 }
 
