@@ -64,7 +64,7 @@ static inline void drop(const char *path)
         struct stat st;
         if (strcmp(x->d_name, ".") == 0 || strcmp(x->d_name, "..") == 0)
             continue;
-        snprintf(sub, sizeof sub, "%s/%s", path, x->d_name);
+        CHECK(snprintf(sub, sizeof sub, "%s/%s", path, x->d_name) < (int)sizeof sub);
         if (lstat(sub, &st) == 0 && S_ISDIR(st.st_mode))
             drop(sub);
         else
