@@ -23,7 +23,7 @@ static const char *const end_names[] = {
     "<\357\275\234end\342\226\201of\342\226\201sentence\357\275\234>", /* DeepSeek: wide bars, in UTF-8 */
 };
 
-static bool is_end_name(rg_str text)
+bool rg__is_end_name(rg_str text)
 {
     for (size_t k = 0; k < RG_COUNT(end_names); k++)
         if (rg_str_is(text, end_names[k]))
@@ -34,7 +34,7 @@ static bool is_end_name(rg_str text)
 void rg__ends_retype(vocab *v)
 {
     for (size_t i = 0; i < v->n; i++)
-        if (v->kind[i] == TOK_USER && is_end_name(rg__vocab_text(v, (int32_t)i)))
+        if (v->kind[i] == TOK_USER && rg__is_end_name(rg__vocab_text(v, (int32_t)i)))
             v->kind[i] = TOK_CONTROL;
 }
 
@@ -48,7 +48,7 @@ rg_status rg__ends_read(uint8_t **out, const vocab *v, const tok_decl *d, rg_err
         if (d->id[which[k]] >= 0)
             ends[d->id[which[k]]] = 1;
     for (size_t i = 0; i < v->n; i++)
-        if (v->kind[i] == TOK_CONTROL && is_end_name(rg__vocab_text(v, (int32_t)i)))
+        if (v->kind[i] == TOK_CONTROL && rg__is_end_name(rg__vocab_text(v, (int32_t)i)))
             ends[i] = 1;
     *out = ends;
     return RG_OK;

@@ -25,7 +25,7 @@ static bool is_found(const rg_tokenizer *t, size_t i, bool late)
     const rg_str text = rg__vocab_text(v, (int32_t)i);
     const bool merged = v->kind[i] == TOK_USER && t->spelling == SPELL_SPACE && !rg__vocab_foreign(v, i) &&
                         text.n > 0 && memchr(text.p, ' ', text.n) != NULL;
-    const bool is_late = t->added != NULL && t->added[i] & ADDED_NORMALIZED && t->steps.n_norm > 0;
+    const bool is_late = t->added != NULL && t->added[i] & ADDED_NORMALIZED;
     return is_special(v->kind[i]) && text.n > 0 && is_late == late && !merged;
 }
 

@@ -80,7 +80,7 @@ typedef struct tok_decl {
     bool whole_words;   /* a word that is a token is that token, merges or not */
     bool byte_fallback; /* what is no token is spelled with byte tokens */
     bool fuse_unk;      /* neighbours that are unknown become one */
-    bool leftmost;      /* specials as the package finds them; else as llama.cpp does */
+    bool leftmost;      /* specials and unigram scores as the package has them; else as llama.cpp */
     size_t max_word;    /* WordPiece: characters of a word that is not unknown by its length */
     tok_steps steps;
 } tok_decl;

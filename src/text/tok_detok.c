@@ -50,7 +50,8 @@ static void beginning(const rg_tokenizer *t, int32_t id, rg_buf *b)
 {
     const detok_rule *r = &t->steps.detok;
     rg_str text = rg__vocab_text(&t->vocab, id);
-    const bool word = t->vocab.kind[id] == TOK_NORMAL || t->vocab.kind[id] == TOK_USER;
+    const bool word = (t->vocab.kind[id] == TOK_NORMAL || t->vocab.kind[id] == TOK_USER) &&
+                      !(t->spelling == SPELL_SPACE && rg__vocab_foreign(&t->vocab, (size_t)id));
     if (r->first_bare && word) {
         for (size_t i = 0; i < text.n; i++)
             if (text.p[i] != ' ')

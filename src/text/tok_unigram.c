@@ -103,18 +103,18 @@ static rg_status build_tree(unigram *u, const vocab *v, rg_err *e)
     return RG_OK;
 }
 
-rg_status rg__unigram_build(unigram *u, const vocab *v, const double *score, rg_err *e)
+rg_status rg__unigram_build(unigram *u, const vocab *v, const tok_decl *d, rg_err *e)
 {
     double least = DBL_MAX;
     u->score = rg_alloc(v->n, sizeof *u->score);
     if (u->score == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for the scores of %zu tokens", v->n);
     for (size_t i = 0; i < v->n; i++) {
-        if (!isfinite(score[i]))
+        if (!isfinite(d->score[i]))
             RG_FAIL(e, RG_EFORMAT, "the score of token %zu is not a finite number", i);
-        u->score[i] = v->kind[i] == TOK_USER ? 0.0 : score[i];
-        if (v->kind[i] == TOK_NORMAL)
-            least = RG_MIN(least, score[i]);
+        u->score[i] = v->kind[i] == TOK_USER && !d->leftmost ? 0.0 : d->score[i];
+        if (v->kind[i] == TOK_NORMAL || d->leftmost)
+            least = RG_MIN(least, d->score[i]);
     }
     u->unknown = (least == DBL_MAX ? 0.0 : least) - UNKNOWN_PENALTY;
     return build_tree(u, v, e);

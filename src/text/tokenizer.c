@@ -75,7 +75,7 @@ static rg_status build_model(rg_tokenizer *t, const tok_decl *d, rg_err *e)
     case TOK_UNIGRAM:
         if (d->score == NULL)
             RG_FAIL(e, RG_EFORMAT, "the file has no scores: key 'tokenizer.ggml.scores' is missing");
-        return rg__unigram_build(&t->unigram, &t->vocab, d->score, e);
+        return rg__unigram_build(&t->unigram, &t->vocab, d, e);
     case TOK_WORDPIECE: break;
     }
     return RG_OK;

@@ -69,6 +69,7 @@ int rg__byte_token(rg_str s);
 /* Some files call the tokens that end a turn user-defined; then text from outside could end
  * one.  Like llama.cpp we make them control tokens, before anything is built on the kinds. */
 void rg__ends_retype(vocab *v);
+bool rg__is_end_name(rg_str text);
 /* One flag a token, yours to rg_free: EOS, EOT and EOM as declared, and control tokens with a
  * known end name. */
 rg_status rg__ends_read(uint8_t **out, const vocab *v, const tok_decl *d, rg_err *e);
@@ -182,7 +183,7 @@ typedef struct unigram {
     double *score;
     double unknown; /* the score of a character that is no token */
 } unigram;
-rg_status rg__unigram_build(unigram *u, const vocab *v, const double *score, rg_err *e);
+rg_status rg__unigram_build(unigram *u, const vocab *v, const tok_decl *d, rg_err *e);
 void rg__unigram_free(unigram *u);
 rg_status rg__unigram_word(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids, rg_err *e);
 
