@@ -90,14 +90,20 @@ rg_status rg__folder_text(rg_files *f, rg_err *e)
     return read_ends(f, e);
 }
 
+static rg_status tokenizer_of_folder(rg_tokenizer **out, const rg_files *f, rg_err *e)
+{
+    if (f->tokenizer_json == NULL)
+        RG_FAIL(e, RG_EFORMAT,
+                "tokenizer.json is missing: fetch the whole folder (tokenizer.model alone is not read)");
+    RG_TRY(rg_tokenizer_from_json(out, rg_str_n(f->tokenizer_json, f->tokenizer_json_n),
+                                  rg_str_n(f->tokenizer_config, f->tokenizer_config_n), e));
+    for (size_t i = 0; i < f->n_end; i++)
+        rg_token_add_end(*out, f->end[i]);
+    return RG_OK;
+}
+
 rg_status rg_files_tokenizer(rg_tokenizer **out, const rg_files *f, rg_err *e)
 {
     *out = NULL;
-    if (f->n_gguf > 0)
-        return rg_tokenizer_from_gguf(out, f->gguf[0], e);
-    if (f->tokenizer_json == NULL)
-        RG_FAIL(e, RG_EFORMAT,
-                "tokenizer.json is missing: fetch the whole folder (tokenizer.model alone is not "
-                "read)");
-    RG_FAIL(e, RG_EFORMAT, "tokenizer.json is not read by this build");
+    return f->n_gguf > 0 ? rg_tokenizer_from_gguf(out, f->gguf[0], e) : tokenizer_of_folder(out, f, e);
 }

@@ -220,6 +220,12 @@ bool rg_token_ends(const rg_tokenizer *t, int32_t id)
     return is_id(t, id) && t->ends[id];
 }
 
+void rg_token_add_end(rg_tokenizer *t, int32_t id)
+{
+    if (is_id(t, id))
+        t->ends[id] = 1;
+}
+
 int32_t rg_token_find(const rg_tokenizer *t, rg_str s)
 {
     const int32_t special = rg__vocab_special(&t->vocab, s);

@@ -91,6 +91,9 @@ bool    rg_token_adds_eos(const rg_tokenizer *t);               /* and for EOS b
 /* Ends a turn or a text: EOS, EOT, EOM as declared, and <|im_end|>, <|eot_id|>, <|endoftext|>
  * ... where they are control tokens. */
 bool    rg_token_ends(const rg_tokenizer *t, int32_t id);
+/* This one too, says a file beside the vocabulary; before the tokenizer is shared.  An id outside
+ * the vocabulary is left out. */
+void    rg_token_add_end(rg_tokenizer *t, int32_t id);
 /* The id whose text is exactly s (control tokens included), or -1. */
 int32_t rg_token_find(const rg_tokenizer *t, rg_str s);
 const char *rg_tokenizer_kind(const rg_tokenizer *t);           /* "gpt2/qwen2", "json/bpe" */
