@@ -103,14 +103,26 @@ static void continue_golden(const tiny_case *c, rg_lm *lm, const golden *g)
     }
 }
 
-static void run_case(const tiny_case *c, bool exact)
+typedef enum form { GGUF_FORM, FOLDER_FORM } form;
+
+/* Models of every architecture (arch_NAME) are there as folders too. */
+static const char *path_of(const tiny_case *c, form f)
+{
+    char rel[64];
+    if (f == GGUF_FORM)
+        return tiny_path(c->name, "gguf");
+    snprintf(rel, sizeof rel, "folder/%s", c->name + strlen("arch_"));
+    return test_file(rel);
+}
+
+static void run_case(const tiny_case *c, bool exact, form f)
 {
     const char *level[RG_N_ISA];
     const size_t n_levels = tiny_levels(level);
     golden g = golden_open(c->name);
     for (size_t l = 0; l < n_levels; l++) {
         const rg_lm_opt o = { .exact = exact, .ctx = c->ctx };
-        rg_engine *x = tiny_engine(tiny_path(c->name, "gguf"), level[l], 1, o);
+        rg_engine *x = tiny_engine(path_of(c, f), level[l], 1, o);
         distance d = { .V = g.V };
         score_golden(c, rg_engine_lm(x), &g, &d);
         const double rms = sqrt(d.sum2 / (double)d.n);
@@ -128,19 +140,27 @@ static void run_case(const tiny_case *c, bool exact)
 TEST(the_exact_path_gives_the_golden_logits_at_every_level)
 {
     for (size_t i = 0; i < COUNT(CASES); i++)
-        run_case(&CASES[i], true);
+        run_case(&CASES[i], true, GGUF_FORM);
+}
+
+TEST(a_folder_gives_the_golden_logits_too)
+{
+    for (size_t i = 0; i < COUNT(CASES); i++)
+        if (strncmp(CASES[i].name, "arch_", 5) == 0)
+            run_case(&CASES[i], true, FOLDER_FORM);
 }
 
 TEST(the_fast_path_stays_within_its_quantisation_error)
 {
     for (size_t i = 0; i < COUNT(CASES); i++)
-        run_case(&CASES[i], false);
+        run_case(&CASES[i], false, GGUF_FORM);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_exact_path_gives_the_golden_logits_at_every_level),
+        cmocka_unit_test(a_folder_gives_the_golden_logits_too),
         cmocka_unit_test(the_fast_path_stays_within_its_quantisation_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
