@@ -1,5 +1,6 @@
 /* cmd_model.c - `rung model`: the models that are known, here, or given as a file. */
 #include "check_kl.h"
+#include "model.h"
 
 #include <string.h>
 
@@ -363,6 +364,14 @@ static const sub subs[] = {
       run_check,
       { "model check", "check a model's hash, header and weights",
         "[--check-tensors] [--kl -f TEXT] NAME|FILE|FOLDER", NULL } },
+    { "convert",
+      cli_model_convert,
+      { "model convert", "write a model as a GGUF file (DST ends in .gguf) or as a Hugging Face folder",
+        "[--type TYPE] [--dry-run] SRC DST", NULL } },
+    { "quantize",
+      cli_model_quantize,
+      { "model quantize", "write a model in fewer bits",
+        "[--importance FILE] [--kl TEXT] [--dry-run] SRC DST.gguf TYPE", NULL } },
 };
 
 static int run(const rg_cmd *cmd, int argc, char **argv)
@@ -381,15 +390,17 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     if (code >= 0)
         return code;
     rg_nearest(&near, argc > 0 ? argv[0] : "", names, RG_COUNT(names));
-    rg_err_set(&e, RG_EARG, __FILE__, __LINE__, "say what to do: pull, ls, info or check%s%s",
-               near.n ? "; nearest: " : "", near.n ? near.p : "");
+    rg_err_set(&e, RG_EARG, __FILE__, __LINE__,
+               "say what to do: pull, ls, info, check, convert or quantize%s%s", near.n ? "; nearest: " : "",
+               near.n ? near.p : "");
     rg_buf_free(&near);
     return cli_close(&a, RG_EARG, &e);
 }
 
 const rg_cmd rg_cmd_model = {
     .name = "model",
-    .summary = "list, pull, describe and check models",
-    .usage = "pull [--from FILE|URL] NAME | ls | info [MODEL] | check [--check-tensors] MODEL",
+    .summary = "list, pull, describe, check, convert and quantise models",
+    .usage = "pull [--from FILE|URL] NAME | ls | info [MODEL] | check [--check-tensors] MODEL | "
+             "convert MODEL DST | quantize MODEL DST.gguf TYPE",
     .run = run,
 };

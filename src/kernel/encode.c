@@ -9,7 +9,7 @@
 #include "encode_int.h"
 #include "rung/kernel/kernel.h"
 
-enum { BLOCK = 32, IQ4_NL = 20, IQ4_XS = 23 };
+enum { BLOCK = 32 };
 
 static void put16(uint8_t *p, uint16_t v)
 {
@@ -97,7 +97,7 @@ static void encode_small(uint8_t *out, const float *x, const float *importance, 
         return;
     }
     rg__enc_weights(w, x, importance, BLOCK, sigma2, with_min ? RG__W_AFFINE : RG__W_SQUARES);
-    if (type == IQ4_NL)
+    if (type == RG_IQ4_NL)
         encode_iq4nl(out, x, w);
     else if (with_min)
         encode_affine(out, x, w, type == RG_Q5_1);
@@ -121,8 +121,8 @@ bool rg_k_can_quantize(uint32_t type)
     case RG_Q4_K:
     case RG_Q5_K:
     case RG_Q6_K:
-    case IQ4_NL:
-    case IQ4_XS: return true;
+    case RG_IQ4_NL:
+    case RG_IQ4_XS: return true;
     default: return false;
     }
 }

@@ -19,7 +19,7 @@
 #include "encode_int.h"
 #include "rung/kernel/kernel.h"
 
-enum { SUPER = 256, IQ4_XS = 23 };
+enum { SUPER = 256 };
 
 static void put16(uint8_t *p, uint16_t v)
 {
