@@ -153,17 +153,22 @@ void rg_newfile_abandon(rg_newfile *f)
 
 /* ---- writing ---- */
 
-rg_status rg_newfile_room(const rg_newfile *f, uint64_t bytes, rg_err *e)
+rg_status rg_room_in(const char *folder, uint64_t bytes, const char *what, rg_err *e)
 {
     struct statvfs v;
-    if (fstatvfs(f->fd, &v) != 0)
+    if (statvfs(folder, &v) != 0)
         return RG_OK; /* not known; the write itself will tell */
     const uint64_t have = (uint64_t)v.f_bavail * v.f_frsize;
     if (have < bytes)
         RG_FAIL(e, RG_ELIMIT,
-                "%s: the file needs %.1f MB, the file system has %.1f MB left: make room or write elsewhere",
-                f->path, (double)bytes / 1e6, (double)have / 1e6);
+                "%s: it needs %.1f MB, the file system has %.1f MB left: make room or write elsewhere", what,
+                (double)bytes / 1e6, (double)have / 1e6);
     return RG_OK;
+}
+
+rg_status rg_newfile_room(const rg_newfile *f, uint64_t bytes, rg_err *e)
+{
+    return rg_room_in(f->folder, bytes, f->path, e);
 }
 
 rg_status rg_newfile_write(rg_newfile *f, const void *p, size_t n, rg_err *e)

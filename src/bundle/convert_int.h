@@ -4,7 +4,7 @@
  *     convert_mix.c       mixes: which type a tensor gets
  *     importance.c        files of llama-imatrix
  *     convert_gguf.c      GGUF out: plan, keys;  convert_keys.c: the keys of a folder's configuration
- *     convert_folder.c    folder out */
+ *     convert_folder.c    folder out;  convert_config.c: its config.json */
 #ifndef RUNG_BUNDLE_CONVERT_INT_H
 #define RUNG_BUNDLE_CONVERT_INT_H
 
@@ -84,6 +84,9 @@ rg_status rg__plan_write(const rg__plan *p, rg__sink sink, rg_pool *pool, const 
 
 /* src and dst are different files, dst may be written. */
 rg_status rg__check_target(const char *src, const char *dst, bool force, rg_err *e);
+
+/* config.json of a folder; model_type is a row's of folder_cfg.c. */
+rg_status rg__config_json(rg_buf *b, const rg__plan *p, const char *model_type, const rg_tokenizer *t, rg_err *e);
 
 /* The keys of config.json as llama.cpp's converter writes them, tokenizer and template included. */
 rg_status rg__put_folder_keys(rg_gguf_writer *w, const rg_files *f, const rg_model_config *c, rg_err *e);

@@ -94,6 +94,10 @@ typedef struct folder_arch {
 } folder_arch;
 
 rg_status rg__folder_arch(const folder_arch **out, const json_t *config, rg_err *e);
+/* The row under which a model of this architecture is written; NULL = none. */
+const folder_arch *rg__folder_arch_of(const char *arch);
+/* The folder's name of a tensor of that canonical name; false: a folder has no such tensor. */
+bool rg__folder_name(char *out, size_t cap, const char *ours, unsigned family);
 /* The part of config.json that describes the text model. */
 const json_t *rg__folder_text_part(const json_t *config);
 /* *tied: the output matrix is the embedding. */

@@ -104,6 +104,14 @@ rg_status rg__folder_arch(const folder_arch **out, const json_t *config, rg_err 
     return RG_EFORMAT;
 }
 
+const folder_arch *rg__folder_arch_of(const char *arch)
+{
+    for (size_t i = 0; i < RG_COUNT(arches); i++)
+        if (strcmp(arches[i].arch, arch) == 0)
+            return &arches[i];
+    return NULL;
+}
+
 const json_t *rg__folder_text_part(const json_t *config)
 {
     const json_t *part = json_object_get(config, "text_config");

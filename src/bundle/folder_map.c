@@ -108,6 +108,17 @@ static const row *row_of(const char *name, unsigned family, size_t *layer)
     return NULL;
 }
 
+bool rg__folder_name(char *out, size_t cap, const char *ours, unsigned family)
+{
+    size_t layer;
+    for (size_t i = 0; i < RG_COUNT(rows); i++)
+        if ((rows[i].family & family) != 0 && rows[i].ours != NULL && matches(rows[i].ours, ours, &layer)) {
+            spell(out, cap, rows[i].theirs, layer);
+            return true;
+        }
+    return false;
+}
+
 /* ---- shapes ---- */
 
 typedef struct size_named {

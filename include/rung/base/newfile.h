@@ -1,4 +1,4 @@
-/* newfile.h - a large file that appears whole or not at all.
+/* newfile.h - a large file, or a folder of files, that appears whole or not at all.
  *
  * Bytes go to a temporary file beside the final name; commit brings them to disk and renames.
  * The writer holds a lock on its temporary file, so a later writer of the same name can tell
@@ -9,11 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 typedef struct rg_newfile rg_newfile;
 
@@ -26,7 +25,19 @@ rg_status rg_newfile_write(rg_newfile *f, const void *p, size_t n, rg_err *e);
 rg_status rg_newfile_commit(rg_newfile *f, rg_err *e);
 void      rg_newfile_abandon(rg_newfile *f);            /* NULL is fine */
 
-#ifdef __cplusplus
-}
-#endif
+/* The same for a folder: files are written into rg_newfolder_path (no folders), then commit
+ * renames it.  Where a folder of that name stands it must be empty. */
+typedef struct rg_newfolder rg_newfolder;
+
+rg_status   rg_newfolder_open(rg_newfolder **out, const char *path, rg_err *e);
+const char *rg_newfolder_path(const rg_newfolder *f);
+rg_status   rg_newfolder_commit(rg_newfolder *f, rg_err *e);        /* frees f, also on an error */
+void        rg_newfolder_abandon(rg_newfolder *f);                  /* NULL is fine */
+
+/* RG_ELIMIT with both numbers when the file system of this folder has no room for `bytes` more;
+ * `what` begins the sentence. */
+rg_status rg_room_in(const char *folder, uint64_t bytes, const char *what, rg_err *e);
+
+RG_API_END
+
 #endif

@@ -13,9 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 #include "rung/base/pool.h"
+
+RG_API_BEGIN
 
 /* What a whole file is stored in: one number format, or a mix in which tensors that matter more
  * get more bits (names and rules are llama-quantize's). */
@@ -48,5 +51,7 @@ rg_status rg_model_to_gguf(rg_convert_result *r, const char *src, const char *ds
  * exist, or be an empty folder. */
 rg_status rg_model_to_folder(rg_convert_result *r, const char *src, const char *dst, const rg_convert_opt *o,
                              rg_pool *pool, const rg_call *call, rg_err *e);
+
+RG_API_END
 
 #endif
