@@ -215,7 +215,7 @@ def golden(tok, text):
     back = fnv(tok.decode(none, skip_special_tokens=True).encode())
     hashes = [id_hash(none), id_hash(all_ids), back]
     if isinstance(tok.model, models.Unigram):
-        if any(i in added_tokens and added_tokens[i].special for i in none):
+        if any(name in text for name in SPECIAL):
             hashes[0] = hashes[2] = "--------"
         if "<0x" in text:
             hashes = ["--------"] * 3
