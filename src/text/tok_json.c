@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "rung/base/mem.h"
+#include "rung/format/json.h"
 #include "tok_json.h"
 #include "tokenizer_int.h"
 
 #define SHOW(s) (int)RG_MIN((s).n, (size_t)60), ((s).p ? (s).p : "")
 
-enum { MAX_JSON = 100000000, MAX_DEPTH = 64 };
+enum { MAX_VALUES = 4 * TOK_MAX_MERGES };
 
 /* The declaration and what it borrows from. */
 typedef struct reader {
@@ -18,43 +19,6 @@ typedef struct reader {
     rg_str *token;
     rg_str *merge;
 } reader;
-
-/* ---- the text ---- */
-
-static rg_status check_depth(rg_str s, const char *what, rg_err *e)
-{
-    size_t depth = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < s.n; i++) {
-        const char c = s.p[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > MAX_DEPTH)
-                RG_FAIL(e, RG_EFORMAT, "%s nests deeper than %d", what, MAX_DEPTH);
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return RG_OK;
-}
-
-static rg_status load(json_t **out, rg_str s, const char *what, rg_err *e)
-{
-    json_error_t why;
-    if (s.n > MAX_JSON)
-        RG_FAIL(e, RG_EFORMAT, "%s has %zu bytes; at most %d are accepted", what, s.n, MAX_JSON);
-    RG_TRY(check_depth(s, what, e));
-    *out = json_loadb(s.p, s.n, JSON_ALLOW_NUL, &why);
-    if (*out == NULL)
-        RG_FAIL(e, RG_EFORMAT, "%s: line %d: %s", what, why.line, why.text);
-    if (!json_is_object(*out))
-        RG_FAIL(e, RG_EFORMAT, "%s is not an object", what);
-    return RG_OK;
-}
 
 /* ---- tokens ---- */
 
@@ -294,9 +258,9 @@ static void read_ids(reader *r)
 static rg_status read_all(reader *r, rg_str text, rg_str config, rg_err *e)
 {
     tok_decl *d = &r->d;
-    RG_TRY(load(&r->root, text, "tokenizer.json", e));
+    RG_TRY(rg_json_parse(&r->root, text, MAX_VALUES, "tokenizer.json", e));
     if (config.p != NULL)
-        RG_TRY(load(&r->config, config, "tokenizer_config.json", e));
+        RG_TRY(rg_json_parse(&r->config, config, MAX_VALUES, "tokenizer_config.json", e));
     RG_TRY(read_model(r, e));
     RG_TRY(rg__json_normalizer(d, json_object_get(r->root, "normalizer"), e));
     RG_TRY(rg__json_pre_tokenizer(d, json_object_get(r->root, "pre_tokenizer"), e));
