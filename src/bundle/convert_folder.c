@@ -138,8 +138,7 @@ static rg_status write_generation(const char *folder, const rg_tokenizer *t, rg_
 static rg_status write_tokenizer(const char *folder, const rg_tokenizer *t, rg_err *e)
 {
     rg_buf json = RG_BUF_MAX(MAX_TEXT), config = RG_BUF_MAX(MAX_TEXT);
-    (void)t;
-    rg_status s = rg_err_set(e, RG_EARG, __FILE__, __LINE__, "tokenizer.json is not written by this build");
+    rg_status s = rg_tokenizer_put_json(t, &json, &config, e);
     if (s == RG_OK)
         s = write_text(folder, "tokenizer.json", &json, e);
     if (s == RG_OK)

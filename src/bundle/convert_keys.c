@@ -82,8 +82,7 @@ static rg_status put_texts(rg_gguf_writer *w, const rg_files *f, rg_err *e)
     rg_tokenizer *t;
     const rg_str template = rg_files_template(f);
     RG_TRY(rg_files_tokenizer(&t, f, e));
-    rg_status s =
-        rg_err_set(e, RG_EARG, __FILE__, __LINE__, "the tokenizer of a folder is not written by this build");
+    rg_status s = rg_tokenizer_put_gguf(t, w, e);
     rg_tokenizer_free(t);
     if (s == RG_OK && template.n > 0)
         s = rg_gguf_put_str(w, "tokenizer.chat_template", template, e);
