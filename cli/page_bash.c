@@ -74,7 +74,7 @@ static void verb(rg_buf *b, const cli_verb *v)
 {
     rg_buf_printf(b, "    '%s')\n        flags='", v->cmd->name);
     put_flags(b, v);
-    rg_buf_puts(b, "'\n        inner='");
+    rg_buf_puts(b, " '\n        inner='");
     for (size_t i = 0; cli_item(cli_notes_of(v->cmd->name)->inner, i).p; i++) {
         rg_buf_puts(b, i ? " " : "");
         rg_buf_str(b, cli_item(cli_notes_of(v->cmd->name)->inner, i));
@@ -138,7 +138,7 @@ static void tail(rg_buf *b)
                    "    _rung_table \"$verb\" \"$flag\"\n"
                    "    if [[ -n $inner ]]; then\n"
                    "        if (( COMP_CWORD == 2 )); then\n"
-                   "            words=\"$inner$flags\"\n"
+                   "            words=\"$inner $flags\"\n"
                    "            _rung_offer words\n"
                    "            return\n"
                    "        fi\n"

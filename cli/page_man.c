@@ -32,11 +32,11 @@ static void put_roff(rg_buf *b, rg_str s)
     }
 }
 
-/* Text to be filled: lines of the source end at a blank behind column 64. */
+/* Text to be filled: lines of the source end at a blank behind column 56. */
 static void put_filled(rg_buf *b, rg_str s)
 {
     for (size_t at = 0, end; at < s.n; at = end + 1) {
-        end = RG_MIN(at + 64, s.n);
+        end = RG_MIN(at + 56, s.n);
         while (end < s.n && s.p[end] != ' ')
             end++;
         put_roff(b, rg_str_n(s.p + at, end - at));

@@ -7,14 +7,8 @@
 
 static void print_votes(const rg_record *r)
 {
-    for (size_t i = 0; i < r->run.tree.n_votes; i++) {
-        const rg_vote *v = &r->run.tree.vote[i];
-        const rg_candidate *c = NULL;
-        for (size_t k = 0; k < r->n && c == NULL; k++)
-            if (r->candidate[k].index == r->run.tree.node[v->first].index)
-                c = &r->candidate[k];
-        printf("%4zu x  %s\n", v->count, c != NULL ? c->answer : "?");
-    }
+    for (size_t i = 0; i < r->run.tree.n_votes; i++)
+        printf("%4zu x  %s\n", r->run.tree.vote[i].count, rg_record_vote(r, i)->answer);
     printf("answer  %s\n", r->answer != NULL ? r->answer : "none");
     printf("%zu of %lld solutions, %zu tokens%s\n", r->n, (long long)r->opt.search.N, r->run.gen_tokens,
            r->run.complete ? "" : ", out of time");

@@ -14,6 +14,11 @@
 
 /* ---- the record ---- */
 
+const rg_candidate *rg_record_vote(const rg_record *r, size_t i)
+{
+    return r->run.tree.node[r->run.tree.vote[i].first].handle;
+}
+
 void rg_record_free(rg_record *r)
 {
     if (r == NULL)

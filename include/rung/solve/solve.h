@@ -99,6 +99,8 @@ typedef struct rg_record {
     struct text_ports *text;            /* what the tree's handles point to */
 } rg_record;
 void rg_record_free(rg_record *r);              /* NULL is fine */
+/* The candidate that gave the answer of run.tree.vote[i] first; borrowed. */
+const rg_candidate *rg_record_vote(const rg_record *r, size_t i);
 
 /* Hash of everything that decides a record but the problem: 16 hex digits.  The prompt enters as
  * the ids of a fixed problem's, so the template, the style and the system message are in it. */
