@@ -20,7 +20,7 @@ def text_file():
 
 
 def measure(rung, programs, path, threads, rounds, note):
-    """{engine: [{"seconds", "tokens", "nll"}]}"""
+    """{engine: [{"seconds", "tokens", "last_nll"}]}; last_nll: mean -log p of the last row"""
     os.makedirs(engines.WHERE, exist_ok=True)
     rows = os.path.join(engines.WHERE, "rows.jsonl")
     env = dict(os.environ, LLAMA_CPP_LIB_PATH=programs)
@@ -30,8 +30,8 @@ def measure(rung, programs, path, threads, rounds, note):
     for i in range(rounds):
         for engine in results:
             if engine == "rung":
-                said = json_lines([rung, "perplexity", "-q", "-m", path, "-t", threads, "--rows", rows, "--json", "--logprobs"])[-1]
-                r = {"seconds": said["wall_s"], "tokens": said["tokens"], "nll": said["nll"]}
+                said = json_lines([rung, "perplexity", "-q", "-m", path, "-t", threads, "--rows", rows, "--json", "--logprobs"])
+                r = {"seconds": said[-1]["wall_s"], "tokens": said[-1]["tokens"], "last_nll": said[-2]["nll"]}
             else:
                 r = json_lines(child + ["score", rows], env=env)[-1]
             results[engine].append(r)

@@ -53,15 +53,22 @@ class Server:
         return r.status, text
 
     def chat(self, problem, n, seed):
-        """(prompt tokens, generated tokens) of n answers."""
+        """(prompt tokens, generated tokens) of n answers; texts too where the server's count has only the first."""
         status, text = self.call("POST", "/v1/chat/completions", {
             "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": problem}],
             "n": n, "seed": seed, "max_tokens": MAX_TOKENS, "temperature": 0.7, "top_k": 0, "top_p": 1.0, "min_p": 0.0,
             "cache_prompt": True})
         if status != 200:
             raise SystemExit("bench-peers: llama-server answered %d: %s" % (status, text[:300]))
-        usage = json.loads(text)["usage"]
-        return usage["prompt_tokens"], usage["completion_tokens"]
+        said = json.loads(text)
+        return said["usage"]["prompt_tokens"], said["usage"]["completion_tokens"] if n == 1 else said["choices"]
+
+    def count(self, generated):
+        """Tokens of an answer: the server's count, or of n answers from their texts (an end token is none)."""
+        if isinstance(generated, int):
+            return generated
+        return sum(len(json.loads(self.call("POST", "/tokenize", {"content": c["message"]["content"]})[1])["tokens"]) +
+                   (c["finish_reason"] == "stop") for c in generated)
 
     def close(self):
         self.process.terminate()
@@ -105,7 +112,8 @@ def run_server(programs, path, threads, problems, task, seed):
                 done += in_parallel(server, jobs, slots)
         else:
             done = in_parallel(server, [j for jobs in per_problem for j in jobs], slots)
-        return {"seconds": time.monotonic() - start, "tokens": sum(d[1] for d in done), "prompt": sorted({d[0] for d in done})}
+        seconds = time.monotonic() - start
+        return {"seconds": seconds, "tokens": sum(server.count(d[1]) for d in done), "prompt": sorted({d[0] for d in done})}
     finally:
         server.close()
 
