@@ -1,5 +1,5 @@
 """machine.py - what the measuring tools share: this machine, this code, and programs that print JSON."""
-import json, os, platform, subprocess
+import hashlib, json, os, platform, subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MODEL = "qwen2.5-coder-0.5b"
@@ -38,6 +38,14 @@ def output(command, **more):
 
 def json_lines(command, **more):
     return [json.loads(line) for line in output(command, **more).splitlines() if line.startswith("{")]
+
+
+def sha256(path):
+    h = hashlib.sha256()
+    with open(path, "rb") as f:
+        for block in iter(lambda: f.read(1 << 20), b""):
+            h.update(block)
+    return h.hexdigest()
 
 
 def pull(rung, model):

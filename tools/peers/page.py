@@ -93,6 +93,7 @@ machine, measures everything in one run and writes this page.
 
 %(where)s. Limits of the machine, measured in the same run, the best seen: %(limits)s.
 llama.cpp: version %(llama)s. %(ik)s
+Files, by sha256: %(files)s.
 
 The columns *must* and *aim* are this project's goals, set for %(intel)s; on another processor every ratio must be at
 least 1.0.
