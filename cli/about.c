@@ -54,6 +54,13 @@ static const cli_notes NOTES[] = {
       "The exit status is 0 for every verdict; answers may begin with a hyphen.\n"
       "\n"
       "  rung grade 1/2 0.5\n" },
+    { "exec", NULL,
+      "Runs Python code as a verifier runs a model's: in a process that has no network, no files but\n"
+      "its own, and limits on everything. The exit status is 0 when the code ended well, 1 when it\n"
+      "did not, 5 when the sandbox is not to be had at the level asked for.\n"
+      "\n"
+      "  echo 'print(6*7)' | rung exec --json\n"
+      "  rung exec --blocks rationale.md\n" },
     { "model", "pull,ls,info,check",
       "Lists, pulls, describes and checks models. A model is named by a file, by ORG/NAME of the\n"
       "hub cache, or by a name of `rung model ls`.\n" },
@@ -63,6 +70,9 @@ static const cli_notes NOTES[] = {
     { "bench", NULL,
       "Measures tokens per second for prompts, one sequence, and many branches of one prompt, beside\n"
       "what the processor or its memory could give.\n" },
+    { "doctor", NULL,
+      "Says what is found on this machine: processor and kernels, memory, models, and how far the\n"
+      "sandbox can be set up, step by step. The exit status is 0 when `rung solve` can work here.\n" },
 };
 
 const cli_notes *cli_notes_of(const char *verb)

@@ -26,7 +26,6 @@ struct rg_session {
     rg__worker worker;
     rg_eval *eval;         /* RG_ENGINE_BUILTIN */
     uint64_t seed, so_far; /* hash of seed and blocks */
-    bool born;             /* a worker has been opened before */
     rg_buf *pending;       /* blocks that only the cache has run */
     size_t n_pending;
 };
@@ -197,7 +196,6 @@ rg_status rg_session_open(rg_session **out, rg_sandbox *box, uint64_t seed, rg_e
         st = rg_eval_new(&s->eval, e);
     else if (box->python.path[0])
         st = open_worker(s, NULL, e);
-    s->born = st == RG_OK;
     if (st != RG_OK) {
         rg_session_close(s);
         *out = NULL;
@@ -278,6 +276,7 @@ static rg_status run_worker(rg_session *s, rg_str code, rg_ran *r, rg_call *call
     }
     const rg_status st = rg__worker_run(&s->worker, code, r, &s->box->opt, call, e);
     r->fresh = fresh;
+    r->level = (int)s->box->opt.level;
     return st;
 }
 
@@ -316,7 +315,8 @@ static rg_status run_cached(rg_session *s, rg_str code, rg_ran *r, rg_call *call
         return keep_pending(s, code, e);
     RG_TRY(catch_up(s, call, e));
     RG_TRY(run_worker(s, code, r, call, e));
-    rg__cache_put(s->box->cache, s->so_far, r);
+    if (r->status != RG_RAN_TIMEOUT && r->status != RG_RAN_OOM && !r->fresh) /* these depend on the moment */
+        rg__cache_put(s->box->cache, s->so_far, r);
     return RG_OK;
 }
 

@@ -80,9 +80,10 @@ void rg_ran_json(rg_buf *b, const rg_ran *r)
     put_text(b, "stderr", r->err);
     put_text(b, "exception_type", r->type);
     put_text(b, "message", r->message);
-    rg_buf_printf(b, "\"cpu_ms\":%lld,\"wall_ms\":%lld,\"truncated\":%s,\"fresh\":%s,\"cached\":%s}",
-                  (long long)r->cpu_ms, (long long)r->wall_ms, r->truncated ? "true" : "false",
-                  r->fresh ? "true" : "false", r->cached ? "true" : "false");
+    rg_buf_printf(
+        b, "\"cpu_ms\":%lld,\"wall_ms\":%lld,\"level\":%d,\"truncated\":%s,\"fresh\":%s,\"cached\":%s}",
+        (long long)r->cpu_ms, (long long)r->wall_ms, r->level, r->truncated ? "true" : "false",
+        r->fresh ? "true" : "false", r->cached ? "true" : "false");
 }
 
 /* ---- fences ---- */

@@ -40,10 +40,9 @@ class Courtesies:
 
     def __init__(self, seed, work):
         self.seed, self.work, self.refused, self.numpy_seeded = seed, work, None, False
-        self.names = dict(vars(builtins))
-        if ANY_IMPORT:
-            return
-        self.names.update(__import__=self.import_, open=self.open_, input=self.input_, breakpoint=self.input_)
+        self.names = dict(vars(builtins), __import__=self.import_)
+        if not ANY_IMPORT:
+            self.names.update(open=self.open_, input=self.input_, breakpoint=self.input_)
 
     def refuse(self, error):
         self.refused = error
@@ -51,7 +50,7 @@ class Courtesies:
 
     def import_(self, name, globals=None, locals=None, fromlist=(), level=0):
         top = name.partition(".")[0]
-        if level == 0 and top not in ALLOWED:
+        if level == 0 and top not in ALLOWED and not ANY_IMPORT:
             self.refuse(ImportError("module '%s' is not available here; available are %s"
                                     % (top, ", ".join(sorted(ALLOWED - {"__future__"})))))
         module = __import__(name, globals, locals, fromlist, level)

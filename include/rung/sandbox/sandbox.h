@@ -117,6 +117,7 @@ typedef struct rg_ran {
     int64_t cpu_ms, wall_ms;
     bool    truncated;          /* out or err are not all that was printed */
     bool    fresh;              /* the session had to start anew for this block: earlier variables are gone */
+    int     level;              /* of the sandbox it ran in; 0 = nothing foreign ran */
     bool    cached;             /* taken from an equal session; times are those of the first run */
 } rg_ran;
 
