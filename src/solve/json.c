@@ -13,7 +13,7 @@ static void name_of(rg_buf *b, const char *name)
         rg_buf_printf(b, "\"%s\":", name);
 }
 
-void rg__json_str(rg_buf *b, const char *name, const char *text)
+void rg__put_str(rg_buf *b, const char *name, const char *text)
 {
     name_of(b, name);
     if (text == NULL) {
@@ -25,7 +25,7 @@ void rg__json_str(rg_buf *b, const char *name, const char *text)
     rg_buf_putc(b, '"');
 }
 
-void rg__json_num(rg_buf *b, const char *name, double v)
+void rg__put_num(rg_buf *b, const char *name, double v)
 {
     char text[32];
     name_of(b, name);
@@ -37,25 +37,25 @@ void rg__json_num(rg_buf *b, const char *name, double v)
     rg_buf_puts(b, text);
 }
 
-void rg__json_int(rg_buf *b, const char *name, long long v)
+void rg__put_int(rg_buf *b, const char *name, long long v)
 {
     name_of(b, name);
     rg_buf_printf(b, "%lld", v);
 }
 
-void rg__json_u64(rg_buf *b, const char *name, uint64_t v)
+void rg__put_u64(rg_buf *b, const char *name, uint64_t v)
 {
     name_of(b, name);
     rg_buf_printf(b, "%llu", (unsigned long long)v);
 }
 
-void rg__json_bool(rg_buf *b, const char *name, int v)
+void rg__put_bool(rg_buf *b, const char *name, int v)
 {
     name_of(b, name);
     rg_buf_puts(b, v < 0 ? "null" : v ? "true" : "false");
 }
 
-void rg__json_open(rg_buf *b, const char *name, char bracket)
+void rg__put_open(rg_buf *b, const char *name, char bracket)
 {
     name_of(b, name);
     rg_buf_putc(b, bracket);

@@ -19,11 +19,11 @@ void rg__summary_join(rg_summary *s, const rg_summary *a); /* both unfinished */
 
 /* ---- json.c: "name":value, a comma in front unless first; name NULL: the value alone ---- */
 /* text with escapes; NULL gives null. */
-void rg__json_str(rg_buf *b, const char *name, const char *text);
-void rg__json_num(rg_buf *b, const char *name, double v); /* as short as it reads back; not finite: null */
-void rg__json_int(rg_buf *b, const char *name, long long v);
-void rg__json_u64(rg_buf *b, const char *name, uint64_t v);
-void rg__json_bool(rg_buf *b, const char *name, int v);        /* -1 gives null */
-void rg__json_open(rg_buf *b, const char *name, char bracket); /* "name":{ ; close with rg_buf_putc */
+void rg__put_str(rg_buf *b, const char *name, const char *text);
+void rg__put_num(rg_buf *b, const char *name, double v); /* as short as it reads back; not finite: null */
+void rg__put_int(rg_buf *b, const char *name, long long v);
+void rg__put_u64(rg_buf *b, const char *name, uint64_t v);
+void rg__put_bool(rg_buf *b, const char *name, int v);        /* -1 gives null */
+void rg__put_open(rg_buf *b, const char *name, char bracket); /* "name":{ ; close with rg_buf_putc */
 
 #endif

@@ -52,9 +52,9 @@ void rg_summary_finish(rg_summary *s)
 static void interval(rg_buf *b, const char *name, double successes, size_t n)
 {
     const rg_interval i = rg_wilson(successes, n, RG_Z95);
-    rg__json_open(b, name, '[');
-    rg__json_num(b, NULL, i.low);
-    rg__json_num(b, NULL, i.high);
+    rg__put_open(b, name, '[');
+    rg__put_num(b, NULL, i.low);
+    rg__put_num(b, NULL, i.high);
     rg_buf_putc(b, ']');
 }
 
@@ -68,16 +68,16 @@ void rg_summary_json(rg_buf *b, const rg_summary *s)
 {
     const size_t n = s->graded;
     rg_buf_putc(b, '{');
-    rg__json_bool(b, "summary", 1);
-    rg__json_int(b, "n", (long long)s->n);
-    rg__json_int(b, "graded", (long long)n);
-    rg__json_int(b, "failed", (long long)s->failed);
-    rg__json_int(b, "correct", (long long)s->correct);
-    rg__json_num(b, "accuracy", share(s->correct, n));
-    rg__json_num(b, "pass_1", n == 0 ? __builtin_nan("") : s->pass_1);
-    rg__json_num(b, "pass_n", share(s->any, n));
-    rg__json_num(b, "majority", share(s->majority, n));
-    rg__json_open(b, "ci95", '{');
+    rg__put_bool(b, "summary", 1);
+    rg__put_int(b, "n", (long long)s->n);
+    rg__put_int(b, "graded", (long long)n);
+    rg__put_int(b, "failed", (long long)s->failed);
+    rg__put_int(b, "correct", (long long)s->correct);
+    rg__put_num(b, "accuracy", share(s->correct, n));
+    rg__put_num(b, "pass_1", n == 0 ? __builtin_nan("") : s->pass_1);
+    rg__put_num(b, "pass_n", share(s->any, n));
+    rg__put_num(b, "majority", share(s->majority, n));
+    rg__put_open(b, "ci95", '{');
     if (n > 0) {
         interval(b, "accuracy", (double)s->correct, n);
         interval(b, "pass_1", s->pass_1 * (double)n, n);
@@ -85,12 +85,12 @@ void rg_summary_json(rg_buf *b, const rg_summary *s)
         interval(b, "majority", (double)s->majority, n);
     }
     rg_buf_putc(b, '}');
-    rg__json_num(b, "tokens", s->tokens);
-    rg__json_num(b, "flops", s->flops);
-    rg__json_num(b, "wall_s", s->wall_s);
-    rg__json_num(b, "tokens_per_s", s->wall_s > 0 ? s->fresh_tokens / s->wall_s : 0);
-    rg__json_num(b, "occupancy", s->occupancy);
-    rg__json_num(b, "cached_prompt", s->prompt > 0 ? 1 - s->prompt_computed / s->prompt : 0);
+    rg__put_num(b, "tokens", s->tokens);
+    rg__put_num(b, "flops", s->flops);
+    rg__put_num(b, "wall_s", s->wall_s);
+    rg__put_num(b, "tokens_per_s", s->wall_s > 0 ? s->fresh_tokens / s->wall_s : 0);
+    rg__put_num(b, "occupancy", s->occupancy);
+    rg__put_num(b, "cached_prompt", s->prompt > 0 ? 1 - s->prompt_computed / s->prompt : 0);
     rg_buf_putc(b, '}');
 }
 
