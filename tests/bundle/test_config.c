@@ -75,7 +75,7 @@ static rg_status read_file(rg_model_config *c, file *f, rg_err *e)
     gb_zeros(&b, (size_t)64 * 50 * 4);
     rg_buf_free(&f->keys);
     OK(rg_gguf_open_memory(&g, b.p, b.n, e), *e);
-    const rg_status s = rg_config_from_gguf(c, g, e);
+    const rg_status s = rg_config_from_gguf(c, g, 50, e);
     rg_gguf_close(g);
     rg_buf_free(&b);
     return s;
