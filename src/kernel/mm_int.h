@@ -230,12 +230,14 @@ typedef struct rg__raw {
 } rg__raw;
 
 void rg__raw_read(rg__raw *out, const uint8_t *block, uint32_t type);
-/* d, m, sc and ms of a block of Q4_K or Q5_K. */
-void rg__raw_scales(rg__raw *out, const uint8_t *block);
+/* d, m, sc and ms of a block of 256. */
+void rg__raw_scales(rg__raw *out, const uint8_t *block, uint32_t type);
 
 /* One row of K elements into row r of a panel: by way of rg__raw, for every type; and straight
- * from the file's words, with the same result, for the common ones (false: not for this). */
+ * from the file's words, with the same result, but for plain ones (false). */
 void rg__pack_row(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, size_t K);
+/* Row r's scales into a unit of 256 k. */
+void rg__pack_scales(uint8_t *unit, rg__layout L, size_t r, const rg__raw *x);
 bool rg__pack_words(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, size_t K);
 
 #endif

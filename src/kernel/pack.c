@@ -1,7 +1,7 @@
 /* pack.c - rows as GGUF stores them into a panel of 16: docs/formats/panels.md.
  *
- * Runs once a matrix at load time; pack_words.c does the common formats faster.  Missing rows and a missing second half of the last unit
- * become zeros; a zero scale makes whatever q says vanish. */
+ * Runs once a matrix at load time; pack_words.c does the same faster.  Missing rows and a missing
+ * second half of the last unit become zeros; a zero scale makes whatever q says vanish. */
 #include "mm_int.h"
 
 /* Four k of one row are four bytes side by side, and no shift below leaves its byte: they
@@ -48,7 +48,7 @@ static void put_small_scales(uint8_t *unit, rg__layout L, size_t b, size_t r, co
         memcpy(unit + L.dm + b * L.d_step + 2 * r, &x->m, 2);
 }
 
-static void put_k_scales(uint8_t *unit, rg__layout L, size_t r, const rg__raw *x)
+void rg__pack_scales(uint8_t *unit, rg__layout L, size_t r, const rg__raw *x)
 {
     memcpy(unit + L.d + 2 * r, &x->d, 2);
     for (size_t s = 0; s < (L.fold == RG__FOLD_256_16 ? 16 : 8); s++)
@@ -74,7 +74,7 @@ void rg__pack_row(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type, s
         }
         for (size_t b = 0; b < 8; b++)
             put_q(unit, L, b, r, x.q + 32 * b);
-        put_k_scales(unit, L, r, &x);
+        rg__pack_scales(unit, L, r, &x);
     }
 }
 

@@ -1,4 +1,4 @@
-/* pack_words.c - the common formats into panels four elements at a time.
+/* pack_words.c - every quantised format into panels four elements at a time.
  *
  * What pack.c does through rg__raw, element by element, done with words straight from the
  * file's block: packing is most of a start-up.  A word w holds four bytes of the file side by
@@ -60,7 +60,7 @@ static inline __attribute__((always_inline)) void small_row(uint8_t *panel, cons
                                                             size_t K, uint32_t type)
 {
     const rg__layout L = rg__layout_of(type);
-    const size_t block = type == RG_Q8_0 ? 34 : type == RG_Q4_0 ? 18 : type == RG_Q4_1 ? 20 : 22;
+    const size_t block = rg_type_info_of(type)->bytes, m = L.mins ? 4 : 2; /* d, and m, before the rest */
     for (size_t k = 0; k < K; k += 32, row += block) {
         uint8_t *u = panel + k / 64 * L.bytes;
         const size_t b = k / 32 % 2;
@@ -69,10 +69,10 @@ static inline __attribute__((always_inline)) void small_row(uint8_t *panel, cons
             bytes_32(u + L.low + b * L.low_step + 4 * r, row + 2);
             continue;
         }
-        if (type == RG_Q4_1)
+        if (L.mins)
             memcpy(u + L.dm + b * L.d_step + 2 * r, row + 2, 2);
-        if (type == RG_Q5_0)
-            put_word(u + L.high + b * L.high_step + 4 * r, plane_32(word_at(row + 2)));
+        if (L.high_bits)
+            put_word(u + L.high + b * L.high_step + 4 * r, plane_32(word_at(row + m)));
         nibbles_32(u + L.low + b * L.low_step + 4 * r, row + block - 16);
     }
 }
@@ -98,61 +98,76 @@ static inline uint32_t plane_of(const uint8_t *p, unsigned b)
     return v;
 }
 
-static inline void k_scales(uint8_t *u, rg__layout L, size_t r, const uint8_t *block)
+/* 32 bytes hold two bits of 128 elements: those of element i of block b are bits 2b, 2b + 1 of
+ * byte i.  `step` from a block's planes to the next one's. */
+static inline void planes_128(uint8_t *to, size_t step, const uint8_t *p)
 {
-    rg__raw x;
-    rg__raw_scales(&x, block);
-    memcpy(u + L.d + 2 * r, &x.d, 2);
-    memcpy(u + L.dm + 2 * r, &x.m, 2);
-    for (size_t s = 0; s < 8; s++) {
-        u[L.sc + 16 * s + r] = x.sc[s];
-        u[L.m + 16 * s + r] = x.ms[s];
+    for (size_t b = 0; b < 4; b++)
+        for (size_t plane = 0; plane < 2; plane++) {
+            uint32_t v = 0;
+            for (size_t g = 0; g < 4; g++)
+                v |= (word_at(p + 16 * plane + 4 * g) >> 2 * b & 0x03030303u) << 2 * g;
+            put_word(to + b * step + 64 * plane, v);
+        }
+}
+
+static inline void high_planes(uint8_t *high, rg__layout L, const uint8_t *p)
+{
+    for (unsigned b = 0; b < 8; b++)
+        put_word(high + b * L.high_step, plane_of(p, b));
+}
+
+static inline void block_q4k_q5k(uint8_t *low, uint8_t *high, rg__layout L, const uint8_t *p, bool fifth)
+{
+    for (size_t c = 0; c < 4; c++)
+        nibbles_64(low + 2 * c * L.low_step, low + (2 * c + 1) * L.low_step, p + (fifth ? 48 : 16) + 32 * c);
+    if (fifth)
+        high_planes(high, L, p + 16);
+}
+
+/* Halves of 128: 64 bytes hold blocks 0, 1 (low nibbles) and 2, 3 (high ones). */
+static inline void block_q6k(uint8_t *low, uint8_t *high, rg__layout L, const uint8_t *p)
+{
+    for (size_t h = 0; h < 2; h++) {
+        uint8_t *l = low + 4 * h * L.low_step;
+        nibbles_64(l, l + 2 * L.low_step, p + 64 * h);
+        nibbles_64(l + L.low_step, l + 3 * L.low_step, p + 64 * h + 32);
+        planes_128(high + 4 * h * L.high_step, L.high_step, p + 128 + 32 * h);
     }
+}
+
+static inline void block_q2k_q3k(uint8_t *low, uint8_t *high, rg__layout L, const uint8_t *p, bool third)
+{
+    for (size_t h = 0; h < 2; h++)
+        planes_128(low + 4 * h * L.low_step, L.low_step, p + (third ? 32 : 16) + 32 * h);
+    if (third)
+        high_planes(high, L, p);
+}
+
+static inline void block_iq4xs(uint8_t *low, rg__layout L, const uint8_t *p)
+{
+    for (size_t b = 0; b < 8; b++)
+        nibbles_32(low + b * L.low_step, p + 8 + 16 * b);
 }
 
 static inline __attribute__((always_inline)) void k_row(uint8_t *panel, const uint8_t *row, size_t r,
                                                         size_t K, uint32_t type)
 {
     const rg__layout L = rg__layout_of(type);
-    const size_t block = type == RG_Q4_K ? 144 : 176;
-    for (size_t k = 0; k < K; k += 256, row += block) {
-        uint8_t *u = panel + k / 256 * L.bytes;
-        for (size_t c = 0; c < 4; c++) {
-            uint8_t *low = u + L.low + 2 * c * L.low_step + 4 * r;
-            nibbles_64(low, low + L.low_step, row + block - 128 + 32 * c);
+    const size_t bytes = rg_type_info_of(type)->bytes;
+    for (size_t k = 0; k < K; k += 256, row += bytes) {
+        uint8_t *u = panel + k / 256 * L.bytes, *low = u + L.low + 4 * r, *high = u + L.high + 4 * r;
+        rg__raw x;
+        rg__raw_scales(&x, row, type);
+        rg__pack_scales(u, L, r, &x);
+        switch (type) {
+        case RG_Q2_K: block_q2k_q3k(low, high, L, row, false); break;
+        case RG_Q3_K: block_q2k_q3k(low, high, L, row, true); break;
+        case RG_Q4_K: block_q4k_q5k(low, high, L, row, false); break;
+        case RG_Q5_K: block_q4k_q5k(low, high, L, row, true); break;
+        case RG_Q6_K: block_q6k(low, high, L, row); break;
+        default: block_iq4xs(low, L, row);
         }
-        for (unsigned b = 0; type == RG_Q5_K && b < 8; b++)
-            put_word(u + L.high + b * L.high_step + 4 * r, plane_of(row + 16, b));
-        k_scales(u, L, r, row);
-    }
-}
-
-/* Halves of 128: 64 bytes hold blocks 0, 1 (low nibbles) and 2, 3 (high ones); the top two bits
- * of element i of block b are bits 2b, 2b + 1 of byte i of 32 more. */
-static void q6k_half(uint8_t *u, rg__layout L, size_t r, const uint8_t *low, const uint8_t *high, size_t half)
-{
-    uint8_t *l = u + L.low + 4 * half * L.low_step + 4 * r, *h = u + L.high + 4 * half * L.high_step + 4 * r;
-    nibbles_64(l, l + 2 * L.low_step, low);
-    nibbles_64(l + L.low_step, l + 3 * L.low_step, low + 32);
-    for (size_t b = 0; b < 4; b++)
-        for (size_t plane = 0; plane < 2; plane++) {
-            uint32_t v = 0;
-            for (size_t g = 0; g < 4; g++)
-                v |= (word_at(high + 16 * plane + 4 * g) >> 2 * b & 0x03030303u) << 2 * g;
-            put_word(h + b * L.high_step + 64 * plane, v);
-        }
-}
-
-static void q6k_row(uint8_t *panel, const uint8_t *row, size_t r, size_t K)
-{
-    const rg__layout L = rg__layout_of(RG_Q6_K);
-    for (size_t k = 0; k < K; k += 256, row += 210) {
-        uint8_t *u = panel + k / 256 * L.bytes;
-        for (size_t half = 0; half < 2; half++)
-            q6k_half(u, L, r, row + 64 * half, row + 128 + 32 * half, half);
-        for (size_t s = 0; s < 16; s++)
-            u[L.sc + 16 * s + r] = row[192 + s];
-        memcpy(u + L.d + 2 * r, row + 208, 2);
     }
 }
 
@@ -162,10 +177,15 @@ bool rg__pack_words(uint8_t *panel, const uint8_t *row, size_t r, uint32_t type,
     case RG_Q4_0: small_row(panel, row, r, K, RG_Q4_0); return true;
     case RG_Q4_1: small_row(panel, row, r, K, RG_Q4_1); return true;
     case RG_Q5_0: small_row(panel, row, r, K, RG_Q5_0); return true;
+    case RG_Q5_1: small_row(panel, row, r, K, RG_Q5_1); return true;
     case RG_Q8_0: small_row(panel, row, r, K, RG_Q8_0); return true;
+    case RG_IQ4_NL: small_row(panel, row, r, K, RG_IQ4_NL); return true;
+    case RG_Q2_K: k_row(panel, row, r, K, RG_Q2_K); return true;
+    case RG_Q3_K: k_row(panel, row, r, K, RG_Q3_K); return true;
     case RG_Q4_K: k_row(panel, row, r, K, RG_Q4_K); return true;
     case RG_Q5_K: k_row(panel, row, r, K, RG_Q5_K); return true;
-    case RG_Q6_K: q6k_row(panel, row, r, K); return true;
+    case RG_Q6_K: k_row(panel, row, r, K, RG_Q6_K); return true;
+    case RG_IQ4_XS: k_row(panel, row, r, K, RG_IQ4_XS); return true;
     default: return false;
     }
 }

@@ -49,50 +49,12 @@ static void read_small(rg__raw *out, const uint8_t *p, uint32_t type)
         out->q[j] |= (uint8_t)((p[j / 8] >> j % 8 & 1) << 4);
 }
 
-static void read_iq4xs(rg__raw *out, const uint8_t *p)
-{
-    const unsigned high = read16(p + 2);
-    out->d = read16(p);
-    for (size_t b = 0; b < 8; b++) {
-        const unsigned low = (unsigned)p[4 + b / 2] >> 4 * (b % 2) & 15u;
-        out->sc[b] = (uint8_t)((low | (high >> 2 * b & 3u) << 4) - 32u); /* s8 bits */
-        nibbles(out->q + 32 * b, p + 8 + 16 * b, 16);
-    }
-}
-
-/* Two bits of element k: four runs of 32 elements share 32 bytes, from the low bits upward. */
-static uint8_t two_bits(const uint8_t *p, size_t k)
-{
-    return (uint8_t)(p[32 * (k / 128) + k % 32] >> 2 * (k / 32 % 4) & 3);
-}
-
-static void read_q2k(rg__raw *out, const uint8_t *p)
-{
-    memcpy(out->sc, p, 16);
-    out->d = read16(p + 80);
-    out->m = read16(p + 82);
-    for (size_t k = 0; k < 256; k++)
-        out->q[k] = two_bits(p + 16, k);
-}
-
-/* Sixteen 6-bit scales in 12 bytes: low nibbles of the first eight in the low halves of bytes
- * 0-7, of the others in the high halves; the top two bits of scale s in byte 8 + s % 4. */
-static void read_q3k(rg__raw *out, const uint8_t *p)
-{
-    const uint8_t *s = p + 96;
-    out->d = read16(p + 108);
-    for (size_t j = 0; j < 16; j++) {
-        const unsigned low = (unsigned)s[j % 8] >> 4 * (j / 8) & 15u;
-        out->sc[j] = (uint8_t)((low | ((unsigned)s[8 + j % 4] >> 2 * (j / 4) & 3u) << 4) - 32u);
-    }
-    for (size_t k = 0; k < 256; k++)
-        out->q[k] = (uint8_t)(two_bits(p + 32, k) | (p[k % 32] >> k / 32 & 1) << 2);
-}
+/* ---- types of 256: scales ---------------------------------------------------------------- */
 
 /* Eight 6-bit scales and eight 6-bit mins in 12 bytes: the first four of each lie in the low
  * six bits of bytes 0-3 and 4-7; the others have their low nibbles in bytes 8-11 and their
  * top two bits above the first four's. */
-static void scales_6bit(rg__raw *out, const uint8_t *s)
+static void scales_q4k(rg__raw *out, const uint8_t *s)
 {
     for (size_t j = 0; j < 4; j++) {
         out->sc[j] = s[j] & 63u;
@@ -102,44 +64,97 @@ static void scales_6bit(rg__raw *out, const uint8_t *s)
     }
 }
 
-void rg__raw_scales(rg__raw *out, const uint8_t *block)
+/* Sixteen 6-bit scales in 12 bytes: low nibbles of the first eight in the low halves of bytes
+ * 0-7, of the others in the high halves; the top two bits of scale j in byte 8 + j % 4. */
+static void scales_q3k(rg__raw *out, const uint8_t *s)
 {
-    out->d = read16(block);
-    out->m = read16(block + 2);
-    scales_6bit(out, block + 4);
+    for (size_t j = 0; j < 16; j++) {
+        const unsigned low = (unsigned)s[j % 8] >> 4 * (j / 8) & 15u;
+        const unsigned high = (unsigned)s[8 + j % 4] >> 2 * (j / 4) & 3u;
+        out->sc[j] = (uint8_t)((low | high << 4) - 32u); /* s8 bits */
+    }
 }
 
-static void read_q4k_q5k(rg__raw *out, const uint8_t *p, uint32_t type)
+/* Eight 6-bit scales: nibbles in four bytes, their top two bits in a word. */
+static void scales_iq4xs(rg__raw *out, unsigned high, const uint8_t *s)
 {
-    const uint8_t *high = p + 16, *low = type == RG_Q5_K ? p + 48 : p + 16;
-    rg__raw_scales(out, p);
+    for (size_t j = 0; j < 8; j++) {
+        const unsigned low = (unsigned)s[j / 2] >> 4 * (j % 2) & 15u;
+        out->sc[j] = (uint8_t)((low | (high >> 2 * j & 3u) << 4) - 32u); /* s8 bits */
+    }
+}
+
+void rg__raw_scales(rg__raw *out, const uint8_t *p, uint32_t type)
+{
+    const size_t at = type == RG_Q2_K ? 80 : type == RG_Q3_K ? 108 : type == RG_Q6_K ? 208 : 0;
+    out->d = read16(p + at);
+    out->m = 0;
+    switch (type) {
+    case RG_Q2_K: memcpy(out->sc, p, 16); break;
+    case RG_Q3_K: scales_q3k(out, p + 96); break;
+    case RG_Q6_K: memcpy(out->sc, p + 192, 16); break;
+    case RG_IQ4_XS: scales_iq4xs(out, read16(p + 2), p + 4); break;
+    default: scales_q4k(out, p + 4);
+    }
+    if (type == RG_Q2_K || type == RG_Q4_K || type == RG_Q5_K)
+        out->m = read16(p + at + 2);
+}
+
+/* ---- types of 256: values ---------------------------------------------------------------- */
+
+/* Two bits of element k: four runs of 32 elements share 32 bytes, from the low bits upward. */
+static unsigned two_bits(const uint8_t *p, size_t k)
+{
+    return (unsigned)p[32 * (k / 128) + k % 32] >> 2 * (k / 32 % 4) & 3u;
+}
+
+/* One bit of element k: all eight runs share 32 bytes. */
+static unsigned one_bit(const uint8_t *p, size_t k)
+{
+    return (unsigned)p[k % 32] >> k / 32 & 1u;
+}
+
+static void values_q2k_q3k(rg__raw *out, const uint8_t *low, const uint8_t *high)
+{
+    for (size_t k = 0; k < 256; k++)
+        out->q[k] = (uint8_t)(two_bits(low, k) | (high ? one_bit(high, k) << 2 : 0));
+}
+
+static void values_q4k_q5k(rg__raw *out, const uint8_t *low, const uint8_t *high)
+{
     for (size_t c = 0; c < 4; c++)
         nibbles(out->q + 64 * c, low + 32 * c, 32);
-    if (type == RG_Q5_K)
-        for (size_t k = 0; k < 256; k++)
-            out->q[k] |= (uint8_t)((high[k % 32] >> k / 32 & 1) << 4);
+    for (size_t k = 0; high && k < 256; k++)
+        out->q[k] |= (uint8_t)(one_bit(high, k) << 4);
 }
 
-static void read_q6k(rg__raw *out, const uint8_t *p)
+static void values_q6k(rg__raw *out, const uint8_t *low, const uint8_t *high)
 {
-    const uint8_t *high = p + 128;
-    memcpy(out->sc, p + 192, 16);
-    out->d = read16(p + 208);
     for (size_t h = 0; h < 2; h++) /* halves of 128 elements */
-        nibbles(out->q + 128 * h, p + 64 * h, 64);
+        nibbles(out->q + 128 * h, low + 64 * h, 64);
     for (size_t k = 0; k < 256; k++)
         out->q[k] |= (uint8_t)(two_bits(high, k) << 4);
 }
 
+static void values_iq4xs(rg__raw *out, const uint8_t *p)
+{
+    for (size_t b = 0; b < 8; b++)
+        nibbles(out->q + 32 * b, p + 16 * b, 16);
+}
+
 void rg__raw_read(rg__raw *out, const uint8_t *block, uint32_t type)
 {
+    if (rg_type_info_of(type)->block == 32) {
+        read_small(out, block, type);
+        return;
+    }
+    rg__raw_scales(out, block, type);
     switch (type) {
-    case RG_IQ4_XS: read_iq4xs(out, block); break;
-    case RG_Q2_K: read_q2k(out, block); break;
-    case RG_Q3_K: read_q3k(out, block); break;
-    case RG_Q4_K:
-    case RG_Q5_K: read_q4k_q5k(out, block, type); break;
-    case RG_Q6_K: read_q6k(out, block); break;
-    default: read_small(out, block, type);
+    case RG_Q2_K: values_q2k_q3k(out, block + 16, NULL); break;
+    case RG_Q3_K: values_q2k_q3k(out, block + 32, block); break;
+    case RG_Q4_K: values_q4k_q5k(out, block + 16, NULL); break;
+    case RG_Q5_K: values_q4k_q5k(out, block + 48, block + 16); break;
+    case RG_Q6_K: values_q6k(out, block, block + 128); break;
+    default: values_iq4xs(out, block + 8);
     }
 }

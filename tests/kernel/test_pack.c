@@ -120,7 +120,7 @@ TEST(words_pack_what_elements_pack)
         rg_free(a);
         rg_free(b);
     }
-    CHECK(fast == 16 * 7);
+    CHECK(fast == 16 * 12);
 }
 
 /* Bytes a panel takes, from docs/formats/panels.md. */
