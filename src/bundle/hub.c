@@ -1,20 +1,16 @@
-/* hub.c - look up a file in the hub cache that other programs keep; it is only read.
+/* hub.c - look up a model in the hub cache that other programs keep; it is only read.
  *
- *     ROOT/models--ORG--NAME/refs/main            holds a commit id
+ *     ROOT/models--ORG--NAME/refs/main                 holds a commit id
  *                            snapshots/<commit>/FILE   a link into ../../blobs, or the file
+ *                            trees/<commit>.json       what the snapshot should hold (may be absent)
  *
- * ROOT is HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.  A link that leads out
- * of ROOT is refused: a cache entry must not make us read somebody's private file.
+ * ROOT is HF_HUB_CACHE, else HF_HOME/hub, else ~/.cache/huggingface/hub.  What is chosen of a
+ * snapshot, and whether it is whole, is snapshot.c's.
  * Source: huggingface_hub, guide "Manage your cache". */
-#include "source_int.h"
+#include "snapshot_int.h"
 
 #include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 #include "rung/base/file.h"
 #include "rung/base/mem.h"
@@ -75,91 +71,16 @@ static rg_status read_commit(char commit[COMMIT_DIGITS + 1], const char *repo_di
     return RG_OK;
 }
 
-/* A regular file that, with every link followed, lies under root. */
-static rg_status check_inside(const char *root, const char *path, rg_err *e)
-{
-    char real_root[PATH_MAX], real[PATH_MAX];
-    struct stat st;
-
-    if (!realpath(root, real_root))
-        RG_FAIL(e, RG_EARG, "there is no hub cache at %s", root);
-    if (!realpath(path, real) || stat(real, &st) != 0)
-        RG_FAIL(e, RG_EARG, "%s is not in the hub cache (%s)", path, strerror(errno));
-    const size_t n = strlen(real_root);
-    if (strncmp(real, real_root, n) != 0 || real[n] != '/')
-        RG_FAIL(e, RG_EARG, "%s leads out of the hub cache, to %s: refused", path, real);
-    if (!S_ISREG(st.st_mode))
-        RG_FAIL(e, RG_EARG, "%s is not a regular file", path);
-    return RG_OK;
-}
-
-/* Does the name hold the quantisation as a word?  Q4_K is not in "x-q4_k_m.gguf". */
-static bool has_quant(const char *name, rg_str quant)
-{
-    const size_t n = strlen(name);
-    for (size_t i = 0; quant.n > 0 && i + quant.n <= n; i++) {
-        const bool starts = i == 0 || !isalnum((unsigned char)name[i - 1]);
-        const char after = name[i + quant.n];
-        if (starts && strncasecmp(name + i, quant.p, quant.n) == 0 && !isalnum((unsigned char)after) &&
-            after != '_')
-            return true;
-    }
-    return false;
-}
-
-/* Is b the better find?  A preferred quantisation first, then the name. */
-static bool is_better(const char *best, const char *b, bool any)
-{
-    if (!best)
-        return true;
-    if (any && has_quant(best, rg_str_of("Q4_K_M")) != has_quant(b, rg_str_of("Q4_K_M")))
-        return has_quant(b, rg_str_of("Q4_K_M"));
-    return strcmp(b, best) < 0;
-}
-
-static rg_status pick_gguf(char **name, const char *snapshot, rg_str quant, rg_err *e)
-{
-    DIR *d = opendir(snapshot);
-    *name = NULL;
-    if (!d)
-        RG_FAIL(e, RG_EARG, "the hub cache has no snapshot %s", snapshot);
-    rg_status s = RG_OK;
-    for (struct dirent *at; s == RG_OK && (at = readdir(d)) != NULL;) {
-        const size_t n = strlen(at->d_name);
-        if (n < 6 || strcasecmp(at->d_name + n - 5, ".gguf") != 0 ||
-            (quant.n > 0 && !has_quant(at->d_name, quant)) || !is_better(*name, at->d_name, quant.n == 0))
-            continue;
-        rg_free(*name);
-        *name = rg_strdup(at->d_name);
-        if (!*name)
-            s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "out of memory for a file name");
-    }
-    closedir(d);
-    if (s == RG_OK && !*name)
-        RG_FAIL(e, RG_EARG, "%s holds no .gguf file%s%.*s", snapshot, quant.n ? " of quantisation " : "",
-                (int)quant.n, quant.n ? quant.p : "");
-    return s;
-}
-
 static rg_status find_in(char **path, const char *root, const char *repo_dir, rg_str rev, const char *file,
                          rg_str quant, rg_err *e)
 {
     char commit[COMMIT_DIGITS + 1];
-    char *snapshot = NULL, *picked = NULL;
-    rg_status s;
-
+    rg__snapshot x = { .root = root };
     RG_TRY(read_commit(commit, repo_dir, rev, e));
-    RG_TRY(rg__text(&snapshot, e, "%s/snapshots/%s", repo_dir, commit));
-    if (!file)
-        RG_GO(s, done, pick_gguf(&picked, snapshot, quant, e));
-    if (picked && strstr(picked, "-00001-of-"))
-        RG_FAIL_GO(s, done, e, RG_EARG, "%s is split into several files; only single files can be opened",
-                   picked);
-    RG_GO(s, done, rg__text(path, e, "%s/%s", snapshot, file ? file : picked));
-    s = check_inside(root, *path, e);
-done:
-    rg_free(snapshot);
-    rg_free(picked);
+    rg_status s = rg__snapshot_open(&x, repo_dir, commit, e);
+    if (s == RG_OK)
+        s = rg__snapshot_choose(path, &x, file, quant, e);
+    rg__snapshot_close(&x);
     return s;
 }
 

@@ -73,11 +73,9 @@ rg_status rg_model_resolve(char **path, const char *given, rg_err *e)
     if (!rg__name_is_plain(rg_str_of(given)))
         return fail_unknown(given, e);
 
-    RG_TRY(rg_model_place(path, given, e));
-    if (rg_path_exists(*path))
+    RG_TRY(rg__stored_path(path, given, e));
+    if (*path != NULL)
         return RG_OK;
-    rg_free(*path);
-    *path = NULL;
     if (rg_known_model_find(given))
         RG_FAIL(e, RG_EARG, "model %s is not on this machine yet: `rung model pull %s` gets it", given,
                 given);

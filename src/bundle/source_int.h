@@ -40,6 +40,8 @@ void rg__pull_close(rg__pull *p);
 void rg__pull_forget(rg__pull *p);                                     /* removes what is half done */
 rg_status rg__pull_room(const rg__pull *p, uint64_t bytes, rg_err *e); /* RG_ELIMIT: disk too full */
 void rg__pull_progress(const rg__pull *p, uint64_t done);
+/* The stored file or folder of that name, yours to rg_free; NULL when there is none. */
+rg_status rg__stored_path(char **path, const char *name, rg_err *e);
 bool rg__name_is_plain(rg_str name);       /* may become part of a file name */
 uint64_t rg__file_bytes(const char *path); /* 0 when it is not a regular file */
 

@@ -36,9 +36,9 @@ const rg_known_model *rg_known_model_find(const char *name);     /* NULL = unkno
 const rg_known_model *rg_known_model_by_sha256(const char *hex); /* NULL = unknown */
 const rg_known_model *rg_known_model_default(void);
 
-/* A model file that lies in the local store, pulled or put there by hand. */
+/* A model that lies in the local store, pulled or put there by hand: NAME.gguf, or a folder NAME. */
 typedef struct rg_stored_model {
-    char *name; /* file name without .gguf */
+    char *name;
     uint64_t bytes;
 } rg_stored_model;
 
@@ -50,7 +50,8 @@ void rg_stored_models_free(rg_stored_model *m, size_t n);
 rg_status rg_model_place(char **path, const char *name, rg_err *e);
 
 /* The path to open for what the user gave to -m: an existing file or folder, ORG/NAME[@rev]
- * [:quant] found in the hub cache, or a stored name; NULL or "" is the default model.  An
+ * [:quant] found whole in the hub cache (a GGUF file of that quantisation, Q4_K_M or the first;
+ * where there is none, the folder), or a stored name; NULL or "" is the default model.  An
  * unknown or not yet pulled one is RG_EARG whose sentence says what to type.  *path is yours
  * to rg_free. */
 rg_status rg_model_resolve(char **path, const char *given, rg_err *e);
