@@ -162,8 +162,8 @@ static rg_status splits(merges *m, size_t *used, const vocab *v, int32_t id, uin
     for (size_t i = 1; i < text.n; i++) {
         if (((unsigned char)text.p[i] & 0xC0) == 0x80)
             continue;
-        const int32_t left = rg__vocab_word(v, rg_str_n(text.p, i));
-        const int32_t right = left < 0 ? -1 : rg__vocab_word(v, rg_str_n(text.p + i, text.n - i));
+        const int32_t left = rg__vocab_piece(v, SPELL_SPACE, rg_str_n(text.p, i));
+        const int32_t right = left < 0 ? -1 : rg__vocab_piece(v, SPELL_SPACE, rg_str_n(text.p + i, text.n - i));
         if (right < 0)
             continue;
         RG_TRY(grow(m, *used, e));
@@ -181,7 +181,7 @@ static rg_status from_scores(merges *m, const vocab *v, const tok_decl *d, rg_er
     RG_TRY(new_table(m, v->n, e));
     for (size_t i = 0; i < v->n; i++) {
         const rg_str text = rg__vocab_text(v, (int32_t)i);
-        if (text.n < 2 || rg__vocab_word(v, text) != (int32_t)i)
+        if (text.n < 2 || rg__vocab_piece(v, SPELL_SPACE, text) != (int32_t)i)
             continue;
         if (isnan(d->score[i]))
             RG_FAIL(e, RG_EFORMAT, "the score of token %zu is not a number", i);

@@ -65,17 +65,17 @@ static rg_status put_added(reader *r, size_t *n, rg_err *e)
     const json_t *x;
     size_t i;
     json_array_foreach(json_object_get(r->root, "added_tokens"), i, x) {
-        const rg_str text = rg__json_str(x, "content");
+        const rg_str text = rg__tokjson_str(x, "content");
         const json_t *id = json_object_get(x, "id");
         RG_TRY(put_token(r, text, id, n, e));
         if (r->token == NULL)
             continue;
         const json_int_t at = json_integer_value(id);
-        r->d.kind[at] = rg__json_bool(x, "special", false) ? TOK_CONTROL : TOK_USER;
-        r->d.added[at] = (uint8_t)((rg__json_bool(x, "lstrip", false) ? ADDED_LSTRIP : 0) |
-                                   (rg__json_bool(x, "rstrip", false) ? ADDED_RSTRIP : 0) |
-                                   (rg__json_bool(x, "single_word", false) ? ADDED_WORD : 0) |
-                                   (rg__json_bool(x, "normalized", false) ? ADDED_NORMALIZED : 0));
+        r->d.kind[at] = rg__tokjson_bool(x, "special", false) ? TOK_CONTROL : TOK_USER;
+        r->d.added[at] = (uint8_t)((rg__tokjson_bool(x, "lstrip", false) ? ADDED_LSTRIP : 0) |
+                                   (rg__tokjson_bool(x, "rstrip", false) ? ADDED_RSTRIP : 0) |
+                                   (rg__tokjson_bool(x, "single_word", false) ? ADDED_WORD : 0) |
+                                   (rg__tokjson_bool(x, "normalized", false) ? ADDED_NORMALIZED : 0));
     }
     return RG_OK;
 }
@@ -147,16 +147,16 @@ static rg_status read_bpe(reader *r, const json_t *m, rg_err *e)
 {
     if (json_number_value(json_object_get(m, "dropout")) > 0)
         RG_FAIL(e, RG_EFORMAT, "BPE dropout of tokenizer.json is for training and not implemented; set it to null");
-    if (rg__json_str(m, "continuing_subword_prefix").n > 0 || rg__json_str(m, "end_of_word_suffix").n > 0)
+    if (rg__tokjson_str(m, "continuing_subword_prefix").n > 0 || rg__tokjson_str(m, "end_of_word_suffix").n > 0)
         RG_FAIL(e, RG_EFORMAT,
                 "continuing_subword_prefix and end_of_word_suffix of BPE (tokenizer.json) are not implemented");
     r->d.model = TOK_BPE;
     snprintf(r->d.name, sizeof r->d.name, "json/bpe");
-    r->d.byte_fallback = rg__json_bool(m, "byte_fallback", false);
-    r->d.fuse_unk = rg__json_bool(m, "fuse_unk", false);
-    r->d.whole_words = rg__json_bool(m, "ignore_merges", false);
+    r->d.byte_fallback = rg__tokjson_bool(m, "byte_fallback", false);
+    r->d.fuse_unk = rg__tokjson_bool(m, "fuse_unk", false);
+    r->d.whole_words = rg__tokjson_bool(m, "ignore_merges", false);
     RG_TRY(read_tokens(r, json_object_get(m, "vocab"), e));
-    r->d.unk = find_token(r, rg__json_str(m, "unk_token"));
+    r->d.unk = find_token(r, rg__tokjson_str(m, "unk_token"));
     return read_merges(r, json_object_get(m, "merges"), e);
 }
 
@@ -165,7 +165,7 @@ static rg_status read_unigram(reader *r, const json_t *m, rg_err *e)
     const json_t *unk = json_object_get(m, "unk_id");
     r->d.model = TOK_UNIGRAM;
     snprintf(r->d.name, sizeof r->d.name, "json/unigram");
-    r->d.byte_fallback = rg__json_bool(m, "byte_fallback", false);
+    r->d.byte_fallback = rg__tokjson_bool(m, "byte_fallback", false);
     r->d.fuse_unk = true;
     if (!json_is_array(json_object_get(m, "vocab")))
         RG_FAIL(e, RG_EFORMAT, "the Unigram model of tokenizer.json has no list of tokens with scores");
@@ -183,13 +183,13 @@ static rg_status read_wordpiece(reader *r, const json_t *m, rg_err *e)
     r->d.model = TOK_WORDPIECE;
     snprintf(r->d.name, sizeof r->d.name, "json/wordpiece");
     r->d.spelling = SPELL_WORDS;
-    r->d.prefix = rg__json_str(m, "continuing_subword_prefix");
+    r->d.prefix = rg__tokjson_str(m, "continuing_subword_prefix");
     if (r->d.prefix.n == 0)
         r->d.prefix = rg_str_of("##");
     const json_int_t n = json_is_integer(most) ? json_integer_value(most) : 100;
     r->d.max_word = n < 0 ? 0 : RG_MIN((size_t)n, (size_t)65536);
     RG_TRY(read_tokens(r, json_object_get(m, "vocab"), e));
-    r->d.unk = find_token(r, rg__json_str(m, "unk_token"));
+    r->d.unk = find_token(r, rg__tokjson_str(m, "unk_token"));
     return RG_OK;
 }
 
@@ -200,7 +200,7 @@ static rg_status read_model(reader *r, rg_err *e)
         rg_status (*read)(reader *r, const json_t *m, rg_err *e);
     } models[] = { { "BPE", read_bpe }, { "Unigram", read_unigram }, { "WordPiece", read_wordpiece } };
     const json_t *m = json_object_get(r->root, "model");
-    rg_str type = rg__json_str(m, "type");
+    rg_str type = rg__tokjson_str(m, "type");
     if (type.p == NULL && json_object_get(m, "merges")) /* files of old do not say */
         type = rg_str_of("BPE");
     for (size_t i = 0; i < RG_COUNT(models); i++)
@@ -215,8 +215,8 @@ static rg_status read_model(reader *r, rg_err *e)
 /* A name of tokenizer_config.json: a text, or an object with its content. */
 static rg_str config_token(const json_t *config, const char *key)
 {
-    const rg_str s = rg__json_str(config, key);
-    return s.p ? s : rg__json_str(json_object_get(config, key), "content");
+    const rg_str s = rg__tokjson_str(config, key);
+    return s.p ? s : rg__tokjson_str(json_object_get(config, key), "content");
 }
 
 /* Without a config: the first special token with a name that ends texts. */
@@ -250,8 +250,8 @@ static void read_ids(reader *r)
         d->kind[d->unk] = TOK_UNKNOWN;
     const json_t *post = json_object_get(r->root, "post_processor");
     if (post == NULL || json_is_null(post)) {
-        d->adds_bos = rg__json_bool(r->config, "add_bos_token", false);
-        d->adds_eos = rg__json_bool(r->config, "add_eos_token", false);
+        d->adds_bos = rg__tokjson_bool(r->config, "add_bos_token", false);
+        d->adds_eos = rg__tokjson_bool(r->config, "add_eos_token", false);
     }
 }
 
@@ -262,10 +262,10 @@ static rg_status read_all(reader *r, rg_str text, rg_str config, rg_err *e)
     if (config.p != NULL)
         RG_TRY(rg_json_parse(&r->config, config, MAX_VALUES, "tokenizer_config.json", e));
     RG_TRY(read_model(r, e));
-    RG_TRY(rg__json_normalizer(d, json_object_get(r->root, "normalizer"), e));
-    RG_TRY(rg__json_pre_tokenizer(d, json_object_get(r->root, "pre_tokenizer"), e));
-    RG_TRY(rg__json_decoder(d, json_object_get(r->root, "decoder"), e));
-    RG_TRY(rg__json_post_processor(d, json_object_get(r->root, "post_processor"), e));
+    RG_TRY(rg__tokjson_normalizer(d, json_object_get(r->root, "normalizer"), e));
+    RG_TRY(rg__tokjson_pre_tokenizer(d, json_object_get(r->root, "pre_tokenizer"), e));
+    RG_TRY(rg__tokjson_decoder(d, json_object_get(r->root, "decoder"), e));
+    RG_TRY(rg__tokjson_post_processor(d, json_object_get(r->root, "post_processor"), e));
     read_ids(r);
     return RG_OK;
 }

@@ -10,13 +10,13 @@
 #define SPACE_CHAR "\xE2\x96\x81" /* U+2581 */
 #define SHOW(s) (int)RG_MIN((s).n, (size_t)60), ((s).p ? (s).p : "")
 
-rg_str rg__json_str(const json_t *o, const char *key)
+rg_str rg__tokjson_str(const json_t *o, const char *key)
 {
     const json_t *x = json_object_get(o, key);
     return json_is_string(x) ? rg_str_n(json_string_value(x), json_string_length(x)) : rg_str_n(NULL, 0);
 }
 
-bool rg__json_bool(const json_t *o, const char *key, bool otherwise)
+bool rg__tokjson_bool(const json_t *o, const char *key, bool otherwise)
 {
     const json_t *x = json_object_get(o, key);
     return json_is_boolean(x) ? json_is_true(x) : otherwise;
@@ -35,7 +35,7 @@ static rg_status own(rg_str *out, rg_str s, rg_err *e)
 static rg_status pattern(rg_str *a, regex **re, const json_t *o, rg_err *e)
 {
     const json_t *p = json_object_get(o, "pattern");
-    const rg_str text = rg__json_str(p, "String"), expression = rg__json_str(p, "Regex");
+    const rg_str text = rg__tokjson_str(p, "String"), expression = rg__tokjson_str(p, "Regex");
     if (expression.p != NULL)
         return rg__regex_new(re, expression, e);
     if (text.n == 0)
@@ -52,7 +52,7 @@ static rg_status each(tok_decl *d, const json_t *x, const char *what, const char
 {
     if (x == NULL || json_is_null(x))
         return RG_OK;
-    const rg_str type = rg__json_str(x, "type");
+    const rg_str type = rg__tokjson_str(x, "type");
     if (type.p == NULL)
         RG_FAIL(e, RG_EFORMAT, "tokenizer.json has a %s without a type", what);
     if (!rg_str_is(type, "Sequence"))
@@ -132,30 +132,30 @@ static rg_status normalizer(tok_decl *d, const json_t *x, rg_str type, rg_err *e
         }
     if (rg_str_is(type, "Strip")) {
         s->kind = NORM_STRIP;
-        s->flags = (rg__json_bool(x, "strip_left", true) ? NORM_LEFT : 0u) |
-                   (rg__json_bool(x, "strip_right", true) ? NORM_RIGHT : 0u);
+        s->flags = (rg__tokjson_bool(x, "strip_left", true) ? NORM_LEFT : 0u) |
+                   (rg__tokjson_bool(x, "strip_right", true) ? NORM_RIGHT : 0u);
         return RG_OK;
     }
     if (rg_str_is(type, "Replace")) {
         s->kind = NORM_REPLACE;
         RG_TRY(pattern(&s->a, &s->re, x, e));
-        return own(&s->b, rg__json_str(x, "content"), e);
+        return own(&s->b, rg__tokjson_str(x, "content"), e);
     }
     if (rg_str_is(type, "Prepend")) {
         s->kind = NORM_PREPEND;
-        return own(&s->a, rg__json_str(x, "prepend"), e);
+        return own(&s->a, rg__tokjson_str(x, "prepend"), e);
     }
     if (rg_str_is(type, "BertNormalizer")) {
-        const bool lower = rg__json_bool(x, "lowercase", true);
+        const bool lower = rg__tokjson_bool(x, "lowercase", true);
         s->kind = NORM_BERT;
-        s->flags = (rg__json_bool(x, "clean_text", true) ? NORM_CLEAN : 0u) |
-                   (rg__json_bool(x, "handle_chinese_chars", true) ? NORM_CHINESE : 0u) |
-                   (rg__json_bool(x, "strip_accents", lower) ? NORM_NO_ACCENTS : 0u) |
+        s->flags = (rg__tokjson_bool(x, "clean_text", true) ? NORM_CLEAN : 0u) |
+                   (rg__tokjson_bool(x, "handle_chinese_chars", true) ? NORM_CHINESE : 0u) |
+                   (rg__tokjson_bool(x, "strip_accents", lower) ? NORM_NO_ACCENTS : 0u) |
                    (lower ? NORM_LOWERCASE : 0u);
         return RG_OK;
     }
     if (rg_str_is(type, "Precompiled")) {
-        const rg_str map = rg__json_str(x, "precompiled_charsmap");
+        const rg_str map = rg__tokjson_str(x, "precompiled_charsmap");
         s->kind = NORM_CHARSMAP;
         if (map.n > 0)
             return charsmap_from(&s->map, map, e);
@@ -165,7 +165,7 @@ static rg_status normalizer(tok_decl *d, const json_t *x, rg_str type, rg_err *e
     return unknown("normalizer", type, e);
 }
 
-rg_status rg__json_normalizer(tok_decl *d, const json_t *n, rg_err *e)
+rg_status rg__tokjson_normalizer(tok_decl *d, const json_t *n, rg_err *e)
 {
     RG_TRY(each(d, n, "normalizer", "normalizers", normalizer, e));
     for (size_t i = 0; i < d->steps.n_norm; i++) {
@@ -192,24 +192,24 @@ static rg_status behaviour(cut_behaviour *out, rg_str name, rg_err *e)
 
 static rg_status split(pre_step *s, const json_t *x, rg_err *e)
 {
-    s->kind = rg__json_bool(x, "invert", false) ? PRE_SPLIT_MISS : PRE_SPLIT;
-    RG_TRY(behaviour(&s->behaviour, rg__json_str(x, "behavior"), e));
+    s->kind = rg__tokjson_bool(x, "invert", false) ? PRE_SPLIT_MISS : PRE_SPLIT;
+    RG_TRY(behaviour(&s->behaviour, rg__tokjson_str(x, "behavior"), e));
     return pattern(&s->a, &s->re, x, e);
 }
 
 static rg_status metaspace(tok_decl *d, pre_step *s, const json_t *x, rg_err *e)
 {
-    const rg_str mark = rg__json_str(x, "replacement"), scheme = rg__json_str(x, "prepend_scheme");
+    const rg_str mark = rg__tokjson_str(x, "replacement"), scheme = rg__tokjson_str(x, "prepend_scheme");
     s->kind = PRE_METASPACE;
     if (mark.n == 0)
         RG_FAIL(e, RG_EFORMAT, "pre_tokenizer 'Metaspace' of tokenizer.json has no replacement");
     if (scheme.p == NULL)
-        s->flags = rg__json_bool(x, "add_prefix_space", true) ? PRE_ALWAYS : 0u;
+        s->flags = rg__tokjson_bool(x, "add_prefix_space", true) ? PRE_ALWAYS : 0u;
     else if (rg_str_is(scheme, "always") || rg_str_is(scheme, "first"))
         s->flags = rg_str_is(scheme, "first") ? PRE_FIRST : PRE_ALWAYS;
     else if (!rg_str_is(scheme, "never"))
         return unknown("prepend_scheme", scheme, e);
-    s->flags |= rg__json_bool(x, "split", true) ? PRE_CUT : 0u;
+    s->flags |= rg__tokjson_bool(x, "split", true) ? PRE_CUT : 0u;
     if (rg_str_is(mark, SPACE_CHAR))
         d->spelling = SPELL_SPACE;
     return own(&s->a, mark, e);
@@ -220,11 +220,11 @@ static rg_status metaspace(tok_decl *d, pre_step *s, const json_t *x, rg_err *e)
 static rg_status byte_level(tok_decl *d, const json_t *x, rg_err *e)
 {
     pre_step *s = &d->steps.pre[--d->steps.n_pre];
-    if (rg__json_bool(x, "add_prefix_space", true)) {
+    if (rg__tokjson_bool(x, "add_prefix_space", true)) {
         *s++ = (pre_step){ .kind = PRE_PREFIX, .flags = PRE_ALWAYS };
         d->steps.n_pre++;
     }
-    if (rg__json_bool(x, "use_regex", true)) {
+    if (rg__tokjson_bool(x, "use_regex", true)) {
         RG_TRY(room(d->steps.n_pre, "pre_tokenizer", e));
         *s = (pre_step){ .kind = PRE_RULE, .rule = PRETOK_GPT2 };
         d->steps.n_pre++;
@@ -259,11 +259,11 @@ static rg_status pre_tokenizer(tok_decl *d, const json_t *x, rg_str type, rg_err
     if (rg_str_is(type, "Metaspace"))
         return metaspace(d, s, x, e);
     if (rg_str_is(type, "Digits")) {
-        s->kind = rg__json_bool(x, "individual_digits", false) ? PRE_DIGIT : PRE_DIGITS;
+        s->kind = rg__tokjson_bool(x, "individual_digits", false) ? PRE_DIGIT : PRE_DIGITS;
         return RG_OK;
     }
     if (rg_str_is(type, "Punctuation")) {
-        const rg_str how = rg__json_str(x, "behavior");
+        const rg_str how = rg__tokjson_str(x, "behavior");
         s->kind = PRE_PUNCTUATION;
         return behaviour(&s->behaviour, how.p ? how : rg_str_of("Isolated"), e);
     }
@@ -288,7 +288,7 @@ static size_t as_patterns(rg_str *out, const tok_steps *s)
     return s->n_pre;
 }
 
-rg_status rg__json_pre_tokenizer(tok_decl *d, const json_t *p, rg_err *e)
+rg_status rg__tokjson_pre_tokenizer(tok_decl *d, const json_t *p, rg_err *e)
 {
     rg_str patterns[TOK_MAX_STEPS];
     RG_TRY(each(d, p, "pre_tokenizer", "pretokenizers", pre_tokenizer, e));
@@ -313,7 +313,7 @@ rg_status rg__json_pre_tokenizer(tok_decl *d, const json_t *p, rg_err *e)
 
 static rg_status replace_decoder(tok_decl *d, const json_t *x, rg_err *e)
 {
-    const rg_str from = rg__json_str(json_object_get(x, "pattern"), "String"), to = rg__json_str(x, "content");
+    const rg_str from = rg__tokjson_str(json_object_get(x, "pattern"), "String"), to = rg__tokjson_str(x, "content");
     if (!rg_str_is(from, SPACE_CHAR) || !rg_str_is(to, " ") || d->spelling != SPELL_SPACE)
         RG_FAIL(e, RG_EFORMAT,
                 "decoder 'Replace' of tokenizer.json is implemented where it makes U+2581, which stands for a "
@@ -325,7 +325,7 @@ static rg_status strip_decoder(tok_decl *d, const json_t *x, rg_err *e)
 {
     const json_int_t start = json_integer_value(json_object_get(x, "start")),
                      stop = json_integer_value(json_object_get(x, "stop"));
-    if (!rg_str_is(rg__json_str(x, "content"), " ") || start < 0 || start > 1 || stop != 0)
+    if (!rg_str_is(rg__tokjson_str(x, "content"), " ") || start < 0 || start > 1 || stop != 0)
         RG_FAIL(e, RG_EFORMAT, "decoder 'Strip' of tokenizer.json is implemented for one space at the start");
     d->steps.detok.strip = (size_t)start;
     return RG_OK;
@@ -333,11 +333,11 @@ static rg_status strip_decoder(tok_decl *d, const json_t *x, rg_err *e)
 
 static rg_status metaspace_decoder(tok_decl *d, const json_t *x, rg_err *e)
 {
-    const rg_str scheme = rg__json_str(x, "prepend_scheme");
-    if (!rg_str_is(rg__json_str(x, "replacement"), SPACE_CHAR) || d->spelling != SPELL_SPACE)
+    const rg_str scheme = rg__tokjson_str(x, "prepend_scheme");
+    if (!rg_str_is(rg__tokjson_str(x, "replacement"), SPACE_CHAR) || d->spelling != SPELL_SPACE)
         RG_FAIL(e, RG_EFORMAT, "decoder 'Metaspace' of tokenizer.json does not fit its pre_tokenizer");
     d->steps.detok.first_bare =
-        scheme.p ? !rg_str_is(scheme, "never") : rg__json_bool(x, "add_prefix_space", true);
+        scheme.p ? !rg_str_is(scheme, "never") : rg__tokjson_bool(x, "add_prefix_space", true);
     return RG_OK;
 }
 
@@ -358,13 +358,13 @@ static rg_status decoder(tok_decl *d, const json_t *x, rg_str type, rg_err *e)
         return metaspace_decoder(d, x, e);
     if (rg_str_is(type, "WordPiece") && d->model == TOK_WORDPIECE) {
         d->steps.detok.words = true;
-        d->steps.detok.cleanup = rg__json_bool(x, "cleanup", true);
+        d->steps.detok.cleanup = rg__tokjson_bool(x, "cleanup", true);
         return RG_OK;
     }
     return unknown("decoder", type, e);
 }
 
-rg_status rg__json_decoder(tok_decl *d, const json_t *x, rg_err *e)
+rg_status rg__tokjson_decoder(tok_decl *d, const json_t *x, rg_err *e)
 {
     if (x == NULL || json_is_null(x)) {
         d->steps.detok.words = d->model == TOK_WORDPIECE;
@@ -401,7 +401,7 @@ static rg_status template(tok_decl *d, const json_t *x, rg_err *e)
             front = false;
             continue;
         }
-        const rg_str name = rg__json_str(special, "id");
+        const rg_str name = rg__tokjson_str(special, "id");
         const json_t *ids = name.p ? json_object_get(json_object_get(table, name.p), "ids") : NULL, *id;
         size_t k;
         json_array_foreach(ids, k, id) RG_TRY(put_special(d, front, id, e));
@@ -422,7 +422,7 @@ static rg_status post_processor(tok_decl *d, const json_t *x, rg_str type, rg_er
     return unknown("post_processor", type, e);
 }
 
-rg_status rg__json_post_processor(tok_decl *d, const json_t *p, rg_err *e)
+rg_status rg__tokjson_post_processor(tok_decl *d, const json_t *p, rg_err *e)
 {
     return each(d, p, "post_processor", "processors", post_processor, e);
 }

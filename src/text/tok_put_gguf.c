@@ -57,8 +57,8 @@ static rg_status check_splits(const rg_tokenizer *t, int32_t id, rg_err *e)
     for (size_t i = 1; i < text.n; i++) {
         if (((unsigned char)text.p[i] & 0xC0) == 0x80)
             continue;
-        const int32_t left = rg__vocab_word(&t->vocab, rg_str_n(text.p, i));
-        const int32_t right = rg__vocab_word(&t->vocab, rg_str_n(text.p + i, text.n - i));
+        const int32_t left = rg__vocab_piece(&t->vocab, t->spelling, rg_str_n(text.p, i));
+        const int32_t right = rg__vocab_piece(&t->vocab, t->spelling, rg_str_n(text.p + i, text.n - i));
         if (left >= 0 && right >= 0 && rg__merge_find(&t->merges, left, right) == NULL)
             RG_FAIL(e, RG_EARG,
                     "GGUF cannot express this tokenizer: tokens %d and %d make token %d but no merge joins them; "

@@ -152,8 +152,11 @@ static rg_status put_model(const rg_tokenizer *t, rg_buf *b, rg_buf *room, rg_er
         rg_buf_printf(b, ":%zu", i);
     }
     rg_buf_puts(b, "},\"merges\":[");
-    for (size_t i = 0; i < n; i++) {
-        rg_buf_puts(b, i ? ",[" : "[");
+    const uint8_t *kind = t->vocab.kind;
+    for (size_t i = 0, put = 0; i < n; i++) {
+        if (kind[all[i].left] == TOK_BYTE || kind[all[i].right] == TOK_BYTE)
+            continue; /* the package would look for the join of their spellings */
+        rg_buf_puts(b, put++ ? ",[" : "[");
         put_token(t, (size_t)all[i].left, b, room);
         rg_buf_putc(b, ',');
         put_token(t, (size_t)all[i].right, b, room);

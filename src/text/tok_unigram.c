@@ -28,13 +28,13 @@ static int by_bytes(const void *pa, const void *pb)
     return a->text.n < b->text.n ? -1 : a->text.n > b->text.n;
 }
 
-static size_t collect(sorted *all, const vocab *v)
+static size_t collect(sorted *all, const vocab *v, tok_spelling spelling)
 {
     size_t n = 0;
     for (size_t i = 0; i < v->n; i++) {
         const rg_str text = rg__vocab_text(v, (int32_t)i);
         const bool word = v->kind[i] == TOK_NORMAL || v->kind[i] == TOK_USER;
-        if (word && text.n > 0 && rg__vocab_word(v, text) == (int32_t)i)
+        if (word && text.n > 0 && rg__vocab_piece(v, spelling, text) == (int32_t)i)
             all[n++] = (sorted){ text, (int32_t)i };
     }
     qsort(all, n, sizeof *all, by_bytes);
@@ -78,11 +78,11 @@ static void grow_tree(unigram *u, range *of, const sorted *all, size_t n_all)
     }
 }
 
-static rg_status build_tree(unigram *u, const vocab *v, rg_err *e)
+static rg_status build_tree(unigram *u, const vocab *v, tok_spelling spelling, rg_err *e)
 {
     size_t total = 1;
     sorted *all = rg_alloc(v->n, sizeof *all);
-    const size_t n = all == NULL ? 0 : collect(all, v);
+    const size_t n = all == NULL ? 0 : collect(all, v, spelling);
     for (size_t i = 0; i < n; i++)
         total += all[i].text.n;
     if (total > UINT32_MAX) {
@@ -117,7 +117,7 @@ rg_status rg__unigram_build(unigram *u, const vocab *v, const tok_decl *d, rg_er
             least = RG_MIN(least, d->score[i]);
     }
     u->unknown = (least == DBL_MAX ? 0.0 : least) - UNKNOWN_PENALTY;
-    return build_tree(u, v, e);
+    return build_tree(u, v, d->spelling, e);
 }
 
 void rg__unigram_free(unigram *u)

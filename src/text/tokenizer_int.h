@@ -56,6 +56,9 @@ static inline bool rg__vocab_foreign(const vocab *v, size_t id)
 /* The token that plain text may become, or -1; the special (or unused) one, or -1. */
 int32_t rg__vocab_word(const vocab *v, rg_str text);
 int32_t rg__vocab_special(const vocab *v, rg_str text);
+/* The same, unless its file spells it with a space where the spelling has U+2581: such a token
+ * is found in a text, but not made by merging. */
+int32_t rg__vocab_piece(const vocab *v, tok_spelling spelling, rg_str text);
 /* Writes the bytes that a byte-level text stands for (never longer than it); SIZE_MAX when it
  * has a character outside that alphabet. */
 size_t rg__vocab_decode(char *out, rg_str text);

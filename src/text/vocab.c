@@ -137,12 +137,25 @@ int32_t rg__vocab_word(const vocab *v, rg_str text)
     return find(v, text, true);
 }
 
+int32_t rg__vocab_piece(const vocab *v, tok_spelling spelling, rg_str text)
+{
+    const int32_t id = find(v, text, true);
+    const bool foreign = id >= 0 && spelling == SPELL_SPACE && v->kind[id] == TOK_USER && rg__vocab_foreign(v, (size_t)id);
+    return foreign && memchr(text.p, ' ', text.n) ? -1 : id;
+}
+
 int32_t rg__vocab_special(const vocab *v, rg_str text)
 {
     return find(v, text, false);
 }
 
-/* Of two tokens with the same bytes the normal one counts, then the later one (as llama.cpp). */
+/* Of two tokens with the same bytes the normal one counts, then the user-defined one, then the
+ * later one (as llama.cpp, which knows byte tokens by another text). */
+static int weight(tok_kind k)
+{
+    return k == TOK_NORMAL ? 2 : k != TOK_BYTE;
+}
+
 static rg_status index_token(vocab *v, int32_t id, rg_err *e)
 {
     const rg_str text = rg__vocab_text(v, id);
@@ -150,7 +163,7 @@ static rg_status index_token(vocab *v, int32_t id, rg_err *e)
     if (at == SIZE_MAX)
         RG_FAIL(e, RG_EFORMAT, "the token texts are made to collide in a hash table; refused");
     const int32_t old = v->slot[at].id;
-    if (old >= 0 && v->kind[old] == TOK_NORMAL && v->kind[id] != TOK_NORMAL)
+    if (old >= 0 && weight(v->kind[old]) > weight(v->kind[id]))
         return RG_OK;
     v->slot[at] = (vocab_slot){ (uint32_t)(rg_hash64(text.p, text.n, 0) >> 32), id };
     return RG_OK;
