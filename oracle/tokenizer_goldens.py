@@ -2,8 +2,8 @@
 """Golden token ids for tests/text/test_tokenizer_goldens.c, written by llama.cpp.
 
 Needs llama-cpp-python 0.3.36 (its bundled llama.cpp, libllama 0.5.0; LLAMA_CPP_LIB_PATH may
-point at a build of it), the vocabulary files of RUNG_DATA/vocab and, for smollm, the pulled
-model.  The text is drawn with seed 20251124; the same run gives the same files.
+point at a build of it), the vocabulary files of RUNG_DATA/vocab and, for smollm and gemma, the
+pulled models.  The text is drawn with seed 20251124; the same run gives the same files.
 
     python3 oracle/tokenizer_goldens.py RUNG_DATA MODELS_DIR tests/data/tokenizer
 
@@ -130,9 +130,10 @@ def fnv(ids):
     return "%08x" % h
 
 
-def golden(vocab, text, special=False):
-    ids = vocab.ids(text, special)
-    return fnv(ids) if vocab.text(ids) == text.encode() else "--------"
+def golden(vocab, text):
+    ids = vocab.ids(text)
+    same = vocab.text(ids) in (text.encode(), b" " + text.encode())  # SentencePiece puts a space in front
+    return fnv(ids) if same else "--------"
 
 
 def main():
@@ -140,12 +141,13 @@ def main():
     os.makedirs(out, exist_ok=True)
     quiet = llama_cpp.llama_log_callback(lambda level, text, arg: None)
     llama_cpp.llama_log_set(quiet, None)
-    paths = {n: f"{data}/vocab/ggml-vocab-{n}.gguf" for n in ("gpt-2", "llama-bpe", "qwen2")}
-    paths["smollm2-135m"] = f"{models}/smollm2-135m.gguf"
+    paths = {n: f"{data}/vocab/ggml-vocab-{n}.gguf" for n in ("gpt-2", "llama-bpe", "qwen2", "llama-spm", "phi-3")}
+    paths |= {n: f"{models}/{n}.gguf" for n in ("smollm2-135m", "gemma3-270m")}
     lines = make_lines(f"{data}/text/tinyshakespeare.txt")
     names = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>",
              "<|reserved_special_token_1|>", "<|reserved_special_token_10|>", "[PAD151646]", "[PAD151700]",
-             "<repo_name>", "<file_sep>", "<filename>", "<gh_stars>"]
+             "<repo_name>", "<file_sep>", "<filename>", "<gh_stars>", "<s>", "<unk>", "<bos>", "<eos>",
+             "<start_of_turn>", "<end_of_turn>", "<|end|>", "<|user|>", "<0x0A>", "<unused5>"]
     specials = make_specials(names)
     for name, texts in (("lines.bin", lines), ("specials.bin", specials)):
         assert not any("\0" in t for t in texts)
@@ -154,10 +156,11 @@ def main():
     full, files = [], []
     for name, path in paths.items():
         v = Vocab(path)
-        with open(f"{out}/{name}.lines", "w") as f:
-            f.writelines(golden(v, t) + "\n" for t in lines)
+        if name != "phi-3":  # Llama 2's vocabulary but for its special tokens
+            with open(f"{out}/{name}.lines", "w") as f:
+                f.writelines(golden(v, t) + "\n" for t in lines)
         with open(f"{out}/{name}.specials", "w") as f:
-            f.writelines(golden(v, t) + " " + golden(v, t, True) + "\n" for t in specials)
+            f.writelines(fnv(v.ids(t)) + " " + fnv(v.ids(t, True)) + "\n" for t in specials)
         for i in range(0, len(lines), 211):
             full.append(f"{name} {i} " + " ".join(map(str, v.ids(lines[i]))) + "\n")
         for file in ("wikitext2_test.txt", "tinyshakespeare.txt"):

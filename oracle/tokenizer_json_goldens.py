@@ -2,8 +2,9 @@
 """Tokenizers trained on a little text, with the ids and texts that the `tokenizers` package gives,
 for tests/text/test_tokenizer_json.c.
 
-Needs tokenizers 0.23.3 and sentencepiece 0.2.3 with protobuf (for one charsmap).  Training is not random; the
-lines with specials are drawn with seed 20251125.  The same run gives the same files.
+Needs tokenizers 0.23.3 and sentencepiece 0.2.3 with protobuf (for one charsmap).  The lines with specials
+are drawn with seed 20251125.  Training breaks ties in the order of a hash table: another run may give
+other vocabularies, each with its own goldens.
 
     python3 oracle/tokenizer_json_goldens.py RUNG_DATA tests/data/tokenizer
 
@@ -189,7 +190,7 @@ def special_lines():
                        "LOUD", "loud", "Quiet", "(tag)", "word word", "[CLS]", "[SEP]", "[MASK]", "[UNK]", "<0x41>",
                        "<0x0A>", "Ａ…Ä", "A\u030a", "\u3000x\u200b", "ﬁ①", "naïve CAFÉ"]
     glue = ["", " ", "  ", "\n", "\u00a0", "\u3000", "x", ".", "_", "'s", " hello", "世界", "word", "é", "\t "]
-    return ["".join(r.choice(names if r.random() < 0.6 else glue) for _ in range(r.randint(1, 9))) for _ in range(120)]
+    return ["".join(r.choice(names if r.random() < 0.6 else glue) for _ in range(r.randint(1, 9))) for _ in range(80)]
 
 
 def fnv(raw):
@@ -236,7 +237,7 @@ def main():
     lines = [t.decode() for t in open(f"{out}/lines.bin", "rb").read().split(b"\0")[:-1]]
     text = [x for x in open(f"{data}/text/tinyshakespeare.txt", encoding="utf-8").read().split("\n")[:4000] if x]
     text += lines[::3]
-    texts = [t for t in lines[1::6] + special_lines() if t]
+    texts = [t for t in lines[1::11] + special_lines() if t]
     with open(f"{out}/json_lines.bin", "wb") as f:
         f.write(b"".join(t.encode() + b"\0" for t in texts))
     for name, build in make().items():

@@ -122,6 +122,44 @@ rg_status rg__tokenizer_build(rg_tokenizer **out, tok_decl *d, rg_err *e)
     return s;
 }
 
+/* *p grows from n to rows elements, the new ones zero; an array that is not there stays so. */
+static rg_status widen(void *array, size_t n, size_t rows, size_t size, rg_err *e)
+{
+    void *p;
+    memcpy(&p, array, sizeof p);
+    if (p == NULL)
+        return RG_OK;
+    char *wide = rg_realloc(p, rows, size);
+    if (wide == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %zu tokens", rows);
+    memset(wide + n * size, 0, (rows - n) * size);
+    memcpy(array, &wide, sizeof wide);
+    return RG_OK;
+}
+
+rg_status rg_tokenizer_pad(rg_tokenizer *t, size_t rows, rg_err *e)
+{
+    vocab *v = &t->vocab;
+    const size_t n = v->n;
+    if (rows < n || rows > TOK_MAX_VOCAB)
+        RG_FAIL(e, RG_EFORMAT, "the vocabulary has %zu tokens but the embedding has %zu rows", n, rows);
+    if (rows == n)
+        return RG_OK;
+    RG_TRY(widen(&v->at, n + 1, rows + 1, sizeof *v->at, e));
+    RG_TRY(widen(&v->kind, n, rows, 1, e));
+    RG_TRY(widen(&v->foreign, n / 8 + 1, rows / 8 + 1, 1, e));
+    RG_TRY(widen(&t->ends, n, rows, 1, e));
+    RG_TRY(widen(&t->added, n, rows, 1, e));
+    RG_TRY(widen(&t->unigram.score, n, rows, sizeof *t->unigram.score, e));
+    for (size_t i = n; i < rows; i++) {
+        v->kind[i] = TOK_UNUSED;
+        v->at[i + 1] = v->at[n];
+    }
+    v->n = rows;
+    t->specials.added = t->late.added = t->added;
+    return RG_OK;
+}
+
 void rg_tokenizer_free(rg_tokenizer *t)
 {
     if (t == NULL)

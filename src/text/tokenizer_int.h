@@ -41,6 +41,7 @@ typedef struct vocab {
     int32_t byte_id[256];     /* the token that words of one byte become, -1 = none */
     int32_t fallback_id[256]; /* the byte token, -1 = none */
     size_t longest;
+    bool twins; /* two tokens have the same bytes */
 } vocab;
 
 rg_status rg__vocab_read(vocab *v, const tok_decl *d, rg_err *e);

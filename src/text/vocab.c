@@ -112,9 +112,8 @@ static bool becomes_words(tok_kind k)
 
 /* The slot whose token has this text and is (or is not) one that words become; else the free
  * slot where it belongs; SIZE_MAX after too many steps. */
-static size_t slot_of(const vocab *v, rg_str text, bool word)
+static size_t slot_of(const vocab *v, rg_str text, uint64_t hash, bool word)
 {
-    const uint64_t hash = rg_hash64(text.p, text.n, 0);
     const uint32_t tag = (uint32_t)(hash >> 32);
     size_t at = (size_t)hash & v->mask;
     for (int probe = 0; probe < TOK_MAX_PROBES; probe++, at = (at + 1) & v->mask) {
@@ -128,7 +127,7 @@ static size_t slot_of(const vocab *v, rg_str text, bool word)
 
 static int32_t find(const vocab *v, rg_str text, bool word)
 {
-    const size_t at = slot_of(v, text, word);
+    const size_t at = slot_of(v, text, rg_hash64(text.p, text.n, 0), word);
     return at == SIZE_MAX ? -1 : v->slot[at].id;
 }
 
@@ -159,13 +158,15 @@ static int weight(tok_kind k)
 static rg_status index_token(vocab *v, int32_t id, rg_err *e)
 {
     const rg_str text = rg__vocab_text(v, id);
-    const size_t at = slot_of(v, text, becomes_words(v->kind[id]));
+    const uint64_t hash = rg_hash64(text.p, text.n, 0);
+    const size_t at = slot_of(v, text, hash, becomes_words(v->kind[id]));
     if (at == SIZE_MAX)
         RG_FAIL(e, RG_EFORMAT, "the token texts are made to collide in a hash table; refused");
     const int32_t old = v->slot[at].id;
     if (old >= 0 && weight(v->kind[old]) > weight(v->kind[id]))
         return RG_OK;
-    v->slot[at] = (vocab_slot){ (uint32_t)(rg_hash64(text.p, text.n, 0) >> 32), id };
+    v->twins |= old >= 0;
+    v->slot[at] = (vocab_slot){ (uint32_t)(hash >> 32), id };
     return RG_OK;
 }
 

@@ -30,6 +30,10 @@ rg_status rg_tokenizer_from_json(rg_tokenizer **out, rg_str tokenizer_json, rg_s
                                  rg_err *e);
 void      rg_tokenizer_free(rg_tokenizer *t);               /* NULL is fine */
 
+/* Adds unused tokens until there are `rows`: a model whose embedding has more rows than its files
+ * have tokens.  Before the tokenizer is shared; RG_EFORMAT when it has more tokens than that. */
+rg_status rg_tokenizer_pad(rg_tokenizer *t, size_t rows, rg_err *e);
+
 /* Writes the tokenizer.ggml.* keys, so that llama.cpp gives the same ids.  RG_EARG, with the
  * reason, for a tokenizer that those keys cannot express. */
 rg_status rg_tokenizer_put_gguf(const rg_tokenizer *t, rg_gguf_writer *w, rg_err *e);
