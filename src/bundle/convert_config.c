@@ -181,7 +181,7 @@ static void put_window(rg_buf *b, const rg_model_config *c, unsigned family)
     }
     if (c->window > 0)
         put_size(b, "sliding_window", c->window);
-    else if ((family & FAM_GEMMA3) == 0) {
+    else if ((family & (FAM_QWEN2 | FAM_QWEN3 | FAM_PHI3)) != 0 || strcmp(c->arch, "mistral") == 0) {
         name(b, "sliding_window");
         rg_buf_puts(b, "null");
     }

@@ -97,6 +97,17 @@ static rg_status write_weights(const rg__plan *p, const char *path, unsigned fam
 
 /* ---- the texts ---- */
 
+static rg_status write_file(const char *path, const rg_buf *b, rg_err *e)
+{
+    rg_newfile *f;
+    RG_TRY(rg_newfile_open(&f, path, e));
+    const rg_status s = rg_newfile_write(f, b->p, b->n, e);
+    if (s == RG_OK)
+        return rg_newfile_commit(f, e);
+    rg_newfile_abandon(f);
+    return s;
+}
+
 static rg_status write_text(const char *folder, const char *name, const rg_buf *b, rg_err *e)
 {
     rg_buf path = RG_BUF_MAX(8192);
@@ -105,7 +116,7 @@ static rg_status write_text(const char *folder, const char *name, const rg_buf *
     if (s == RG_OK)
         s = rg_buf_check(&path, "the path", e);
     if (s == RG_OK)
-        s = rg_write_atomic(path.p, b->p ? b->p : "", b->n, e);
+        s = write_file(path.p, b, e);
     rg_buf_free(&path);
     return s;
 }
