@@ -66,36 +66,34 @@ static void put_id(rg_buf *b, const char *key, int32_t id)
 
 /* ---- positions ---- */
 
+static float factor_at(const rg_file_tensor *t, size_t i)
+{
+    float v;
+    memcpy(&v, (const char *)t->data + i * sizeof v, sizeof v);
+    return v;
+}
+
 static void put_list(rg_buf *b, const rg_file_tensor *t)
 {
     rg_buf_putc(b, '[');
     for (size_t i = 0; i < t->K; i++) {
-        float v;
-        memcpy(&v, (const char *)t->data + i * sizeof v, sizeof v);
         rg_buf_puts(b, i ? ", " : "");
-        put_value(b, v);
+        put_value(b, factor_at(t, i));
     }
     rg_buf_putc(b, ']');
 }
 
 /* Llama 3's divisors as folder_rope.c makes them from four numbers, which a GGUF file no longer
- * has.  low_freq_factor and high_freq_factor are 1 and 4, the context 8192 in all its versions;
- * the greatest divisor is the factor.  Another table has no words in config.json. */
-static bool is_llama3(const rg_file_tensor *t, const rg_model_config *c, double *factor)
+ * has.  In all its versions low_freq_factor is 1 and high_freq_factor 4, the greatest divisor is
+ * the factor, and the context is a power of two: the one that gives this table. */
+static bool gives_table(const rg_file_tensor *t, const rg_model_config *c, double factor, double context)
 {
-    const double low = 1, high = 4, context = 8192;
-    float w;
-    *factor = 1;
-    for (size_t i = 0; i < t->K; i++) {
-        memcpy(&w, (const char *)t->data + i * sizeof w, sizeof w);
-        *factor = fmax(*factor, (double)w);
-    }
+    const double low = 1, high = 4;
     for (size_t i = 0; i < t->K; i++) {
         const double wave = 2 * M_PI * pow(c->rope_base, 2 * (double)i / (double)c->rope_dim);
         const double keep = fmin(fmax((context / wave - low) / (high - low), 0), 1);
-        const double want = 1 / ((1 - keep) / *factor + keep);
-        memcpy(&w, (const char *)t->data + i * sizeof w, sizeof w);
-        if (!(fabs((double)w / want - 1) < 1e-4))
+        const double want = 1 / ((1 - keep) / factor + keep);
+        if (!(fabs((double)factor_at(t, i) / want - 1) < 1e-5))
             return false;
     }
     return true;
@@ -103,15 +101,22 @@ static bool is_llama3(const rg_file_tensor *t, const rg_model_config *c, double 
 
 static rg_status put_llama3(rg_buf *b, const rg_file_tensor *t, const rg_model_config *c, rg_err *e)
 {
-    double factor;
-    if (t->type != RG_F32 || t->K != c->rope_dim / 2 || !is_llama3(t, c, &factor))
+    double factor = 1, context = 16;
+    const bool sized = t->type == RG_F32 && t->K == c->rope_dim / 2;
+    for (size_t i = 0; sized && i < t->K; i++)
+        factor = fmax(factor, (double)factor_at(t, i));
+    while (sized && context < 1e8 && !gives_table(t, c, factor, context))
+        context *= 2;
+    if (!sized || context >= 1e8)
         RG_FAIL(e, RG_EFORMAT,
                 "rope_freqs.weight is not the table of a Llama 3 model: config.json has no words for it");
     name(b, "rope_scaling");
     rg_buf_puts(b, "{\"rope_type\": \"llama3\", \"factor\": ");
     put_value(b, (float)factor);
-    rg_buf_puts(b, ", \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
-                   "\"original_max_position_embeddings\": 8192}");
+    rg_buf_printf(b,
+                  ", \"low_freq_factor\": 1.0, \"high_freq_factor\": 4.0, "
+                  "\"original_max_position_embeddings\": %.0f}",
+                  context);
     return RG_OK;
 }
 
@@ -194,15 +199,22 @@ static void put_window(rg_buf *b, const rg_model_config *c, unsigned family)
     rg_buf_putc(b, ']');
 }
 
+/* Of the scale 1 / sqrt(scalar), which was rounded to float: most scalars are whole numbers. */
+static double attn_scalar(const rg_model_config *c)
+{
+    if (c->attn_scale == 0)
+        return (double)c->head_dim;
+    const double v = 1 / ((double)c->attn_scale * (double)c->attn_scale), whole = round(v);
+    return fabs(v / whole - 1) < 1e-6 ? whole : v;
+}
+
 static void put_family(rg_buf *b, const rg_model_config *c, unsigned family)
 {
     const bool gemma = (family & FAM_GEMMA3) != 0;
     put_word(b, gemma ? "hidden_activation" : "hidden_act",
              c->mlp_act == RG_MLP_GELU_TANH ? "gelu_pytorch_tanh" : "silu");
     if (gemma)
-        put_num(b, "query_pre_attn_scalar",
-                c->attn_scale > 0 ? 1 / ((double)c->attn_scale * (double)c->attn_scale)
-                                  : (double)c->head_dim);
+        put_num(b, "query_pre_attn_scalar", attn_scalar(c));
     if ((family & (FAM_LLAMA | FAM_QWEN3 | FAM_GEMMA3)) != 0)
         put_bool(b, "attention_bias", false);
 }

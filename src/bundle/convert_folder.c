@@ -238,7 +238,9 @@ static rg_status plan_and_write(rg__plan *p, const rg_files *f, const char *dst,
     RG_TRY(rg__plan_new(p, f, o, e));
     prepare(p, o->mix);
     RG_TRY(rg__plan_count(p, e));
-    const folder_arch *a = rg__folder_arch_of(p->config.arch);
+    /* GGUF calls Mistral a llama; only a window tells them apart */
+    const bool mistral = strcmp(p->config.arch, "llama") == 0 && p->config.window > 0;
+    const folder_arch *a = rg__folder_arch_of(mistral ? "mistral" : p->config.arch);
     if (a == NULL)
         RG_FAIL(e, RG_EFORMAT, "a folder of architecture %s is not written here", p->config.arch);
     if (o->dry_run)

@@ -2,6 +2,7 @@
  * converter names them.
  *
  * Source: llama.cpp, conversion/ (names and which architecture has which). */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,8 @@ static rg_status put_shape(keys *k, const rg_model_config *c, rg_err *e)
     RG_TRY(put_u(k, "attention.head_count", c->n_head, e));
     RG_TRY(put_u(k, "attention.head_count_kv", c->n_head_kv, e));
     RG_TRY(put_f(k, "attention.layer_norm_rms_epsilon", (double)c->norm_eps, e));
-    RG_TRY(put_u(k, "vocab_size", c->n_vocab, e));
+    if (strcmp(k->arch, "llama") == 0)
+        RG_TRY(put_u(k, "vocab_size", c->n_vocab, e));
     if (c->head_dim * c->n_head != c->n_embd || c->qk_norm) {
         RG_TRY(put_u(k, "attention.key_length", c->head_dim, e));
         RG_TRY(put_u(k, "attention.value_length", c->head_dim, e));
@@ -51,7 +53,8 @@ static rg_status put_shape(keys *k, const rg_model_config *c, rg_err *e)
 /* Divisors of the frequencies are tensors (rope_freqs.weight, rope_factors_*.weight). */
 static rg_status put_rope(keys *k, const rg_model_config *c, rg_err *e)
 {
-    RG_TRY(put_u(k, "rope.dimension_count", c->rope_dim, e));
+    if (strcmp(k->arch, "llama") == 0 || strcmp(k->arch, "phi3") == 0 || c->rope_dim != c->head_dim)
+        RG_TRY(put_u(k, "rope.dimension_count", c->rope_dim, e));
     RG_TRY(put_f(k, "rope.freq_base", c->rope_base, e));
     if (c->rope_beta_fast > 0) {
         RG_TRY(rg_gguf_put_str(k->w, key(k, "rope.scaling.type"), rg_str_of("yarn"), e));
@@ -69,9 +72,16 @@ static rg_status put_rope(keys *k, const rg_model_config *c, rg_err *e)
 
 static rg_status put_family(keys *k, const rg_model_config *c, rg_err *e)
 {
-    const bool phi3 = strcmp(k->arch, "phi3") == 0;
+    const bool phi3 = strcmp(k->arch, "phi3") == 0, gemma = strcmp(k->arch, "gemma3") == 0;
+    const float usual = 1 / sqrtf((float)c->head_dim);
     if (c->window > 0 || phi3) /* phi3: 0 says that there is none */
         RG_TRY(put_u(k, "attention.sliding_window", c->window, e));
+    if (c->window > 0 && c->window_every != (gemma ? 6u : 0u))
+        RG_TRY(put_u(k, "attention.sliding_window_pattern", c->window_every, e));
+    if (gemma && c->rope_base_local > 0 && c->rope_base_local != 10000)
+        RG_TRY(put_f(k, "rope.freq_base_swa", c->rope_base_local, e));
+    if (c->attn_scale > 0 && fabsf(c->attn_scale / usual - 1) > 1e-6f)
+        RG_TRY(put_f(k, "attention.scale", (double)c->attn_scale, e));
     if (phi3 && c->rope_attn_factor > 0)
         RG_TRY(put_f(k, "rope.scaling.attn_factor", c->rope_attn_factor, e));
     return RG_OK;
