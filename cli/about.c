@@ -61,7 +61,7 @@ static const cli_notes NOTES[] = {
       "\n"
       "  echo 'print(6*7)' | rung exec --json\n"
       "  rung exec --blocks rationale.md\n" },
-    { "model", "pull,ls,info,check",
+    { "model", "pull,ls,info,check,convert,quantize",
       "Lists, pulls, describes and checks models. A model is named by a file, by ORG/NAME of the\n"
       "hub cache, or by a name of `rung model ls`.\n" },
     { "model pull", NULL,
