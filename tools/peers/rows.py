@@ -10,6 +10,16 @@ ROWS = ["pp512", "pp4096", "tg64", "tg64@2048", "tg64x4", "tg64x16"]
 LONG_S = 60             # a group that takes some engine longer than this gets fewer rounds
 
 
+def batched_rates(text):
+    """Decode rates of llama-batched-bench: | PP | TG | B | N_KV | T_PP | S_PP | T_TG | S_TG | T | S |"""
+    rates = {}
+    for line in text.splitlines():
+        cells = [c.strip() for c in line.strip().strip("|").split("|")]
+        if len(cells) == 10 and all(re.fullmatch(r"[\d.]+", c) for c in cells):
+            rates["tg64x" + cells[2]] = float(cells[7])
+    return rates
+
+
 class Rung:
     name = "rung"
 
@@ -59,15 +69,10 @@ class Llama:
         return {"pp512" if r["n_prompt"] else "tg64": r["avg_ts"] for r in said}
 
     def branches(self, path):
-        """One table row per number of branches: | PP | TG | B | N_KV | T_PP | S_PP | T_TG | S_TG | T | S |"""
         command = [self.batched, "-m", path, "-t", self.threads, "-c", "8192", "-npp", "256", "-ntg", "64", "-npl", "4,16",
                    "-pps"] + self.repack_batched
         run = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-        rates = {}
-        for line in run.stdout.splitlines():
-            cells = [c.strip() for c in line.strip("|").split("|")]
-            if len(cells) == 10 and all(re.fullmatch(r"[\d.]+", c) for c in cells):
-                rates["tg64x" + cells[2]] = float(cells[7])
+        rates = batched_rates(run.stdout)
         if set(rates) != {"tg64x4", "tg64x16"}:
             raise SystemExit("bench-peers: llama-batched-bench printed no table:\n" + run.stdout[-2000:])
         return rates
