@@ -178,8 +178,12 @@ static bool power(rg_eval *v, ev_val *x)
         return false;
     if (!ev_take(v, "**"))
         return true;
+    if (v->depth == EV_MAX_DEPTH)
+        return ev_fail(v, "RecursionError", "more than %d levels of powers", EV_MAX_DEPTH);
     ev_val_init(&y);
+    v->depth++;
     const bool ok = unary(v, &y) && (v->dry || ev_power(v, x, &y));
+    v->depth--;
     ev_val_clear(&y);
     return ok;
 }
