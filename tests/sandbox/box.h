@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <grp.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -106,6 +107,7 @@ static inline int box_as_user(int (*fn)(void))
         if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID) < 0 ||
                                setresuid(ORDINARY_UID, ORDINARY_UID, ORDINARY_UID) < 0))
             _exit(255);
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);     /* else our own /proc entries belong to root */
         const int bad = fn();
         fflush(stdout);
         _exit(bad > 200 ? 200 : bad);

@@ -216,6 +216,7 @@ static rg_sandbox_opt quick(void)
     rg_sandbox_opt o = RG_SANDBOX_DEFAULTS;
     o.any_import = true;
     o.cpu_ms = 500;
+    o.memory_bytes = 256 << 20; /* filled within the time even when the machine is busy */
     return o;
 }
 

@@ -60,10 +60,12 @@ static const char *session_so(const jail_config *c)
 static int root_is_ordinary_outside(void)
 {
     unsigned inside = 0, outside = 0;
-    FILE *f = fopen("/proc/self/uid_map", "r");
-    const int n = f ? fscanf(f, "%u %u", &inside, &outside) : 0;
-    if (f)
-        fclose(f);
+    char line[64] = "";
+    const int fd = openat(JAIL_PROC_FD, "self/uid_map", O_RDONLY | O_CLOEXEC);
+    const ssize_t got = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+    const int n = got > 0 ? sscanf(line, "%u %u", &inside, &outside) : 0;
+    if (fd >= 0)
+        close(fd);
     return n == 2 && outside != 0;
 }
 
