@@ -125,26 +125,17 @@ static void candidates(rg_buf *b, const rg_record *r)
     rg_buf_putc(b, ']');
 }
 
-static size_t candidate_at(const rg_record *r, size_t node)
-{
-    size_t i = 0;
-    while (i + 1 < r->n && r->candidate[i].node != node)
-        i++;
-    return i;
-}
-
 static void votes(rg_buf *b, const rg_record *r)
 {
     const rg_tree *t = &r->run.tree;
     rg__put_open(b, "votes", '[');
     for (size_t i = 0; i < t->n_votes; i++) {
-        const rg_node *first = &t->node[t->vote[i].first];
-        const text_node *c = first->handle;
+        const rg_candidate *c = rg_record_vote(r, i);
         rg__put_open(b, NULL, '{');
         rg__put_str(b, "answer", c->answer);
         rg__put_int(b, "count", (long long)t->vote[i].count);
         rg__put_num(b, "weight", t->vote[i].weight);
-        rg__put_int(b, "first", (long long)candidate_at(r, first->id));
+        rg__put_int(b, "first", (long long)c->index);
         rg__put_bool(b, "correct", c->correct);
         rg_buf_putc(b, '}');
     }
@@ -213,6 +204,7 @@ static void nodes(rg_buf *b, const rg_record *r)
 void rg_record_json(rg_buf *b, const rg_record *r, bool tree)
 {
     const rg_tree *t = &r->run.tree;
+    const rg_candidate *chosen = t->chosen == RG_NO_NODE ? NULL : rg__candidate_of(r, t->chosen);
     rg_buf_putc(b, '{');
     rg__put_int(b, "schema", 2);
     rg__put_str(b, "id", r->id);
@@ -228,7 +220,7 @@ void rg_record_json(rg_buf *b, const rg_record *r, bool tree)
     rg__put_bool(b, "any_correct", r->any_correct);
     rg__put_bool(b, "complete", r->run.complete);
     rg__put_int(b, "n_finished", (long long)r->n);
-    rg__put_int(b, "chosen", t->chosen == RG_NO_NODE ? -1 : (long long)candidate_at(r, t->chosen));
+    rg__put_int(b, "chosen", chosen == NULL ? -1 : (long long)chosen->index);
     rg__put_open(b, "stop", '{');
     rg__put_int(b, "at", (long long)t->used);
     rg__put_str(b, "reason", t->stop);

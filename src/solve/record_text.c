@@ -35,7 +35,7 @@ static void put_votes(rg_buf *b, const rg_record *r)
     size_t silent = r->n;
     rg_buf_puts(b, "votes   ");
     for (size_t i = 0; i < t->n_votes; i++) {
-        const text_node *c = t->node[t->vote[i].first].handle;
+        const rg_candidate *c = rg_record_vote(r, i);
         rg_buf_puts(b, i == 0 ? "" : "  |  ");
         rg__put_answer(b, c->answer);
         rg_buf_printf(b, " x%zu", t->vote[i].count);

@@ -8,6 +8,9 @@
 /* The settings that decide a record, as members of a JSON object (no braces). */
 void rg__settings_json(rg_buf *b, const rg_solve_opt *o);
 
+/* The candidate that ends at this node of the tree; NULL = none. */
+const rg_candidate *rg__candidate_of(const rg_record *r, size_t node);
+
 /* NULL where the method scores nothing. */
 const char *rg__score_name(const rg_solve_opt *o);
 

@@ -14,9 +14,17 @@
 
 /* ---- the record ---- */
 
+const rg_candidate *rg__candidate_of(const rg_record *r, size_t node)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->candidate[i].node == node)
+            return &r->candidate[i];
+    return NULL;
+}
+
 const rg_candidate *rg_record_vote(const rg_record *r, size_t i)
 {
-    return r->run.tree.node[r->run.tree.vote[i].first].handle;
+    return rg__candidate_of(r, r->run.tree.vote[i].first);
 }
 
 void rg_record_free(rg_record *r)
