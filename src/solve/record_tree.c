@@ -77,6 +77,12 @@ static void put_branch(const drawing *d, size_t v)
     rg_buf_puts(d->b, d->next[v] == RG_NO_NODE ? "└─ " : "├─ ");
 }
 
+/* What it was scored, else its mean log-probability. */
+static double worth(const rg_node *v)
+{
+    return !isnan(v->score) ? v->score : v->tokens == 0 ? 0 : v->logp / (double)v->tokens;
+}
+
 static char mark_of(const drawing *d, const rg_node *v)
 {
     const rg_tree *t = &d->r->run.tree;
@@ -84,24 +90,34 @@ static char mark_of(const drawing *d, const rg_node *v)
     return v->id == t->chosen ? '*' : winner ? '+' : d->on_path[v->id] ? '|' : !v->kept ? 'x' : ' ';
 }
 
+/* An answer: what it says, its tokens, its worth, how it ended, its last words. */
+static void put_end(const drawing *d, const rg_node *v, const text_node *x, size_t width)
+{
+    const size_t had = d->b->n;
+    rg__put_answer(d->b, x->answer);
+    rg_buf_printf(d->b, "%*s", (int)(d->b->n - had < 12 ? 12 - (d->b->n - had) : 0), "");
+    if (d->color)
+        rg_buf_puts(d->b, "\033[0m");
+    rg_buf_printf(d->b, "%5zu tok  %6.3f  %-10s  ", v->tokens, worth(v), rg_finish_name(v->finish));
+    put_words(d->b, x->text, width, true);
+}
+
+static void put_step(const drawing *d, const rg_node *v, const text_node *x, size_t width)
+{
+    rg_buf_printf(d->b, "%5zu tok  %6.3f  ", v->tokens, worth(v));
+    put_words(d->b, x->text, width, false);
+}
+
 static void put_node(const drawing *d, size_t at)
 {
     const rg_node *v = &d->r->run.tree.node[at];
     const text_node *x = v->handle;
-    const size_t indent = 3 * RG_MIN(v->depth, (size_t)DEEPEST);
+    const size_t used = 3 * RG_MIN(v->depth, (size_t)DEEPEST) + (v->terminal ? 53 : 25);
     put_branch(d, at);
     if (d->color)
         rg_buf_puts(d->b, colour_of(d, v, x));
     rg_buf_printf(d->b, "%c%2zu  ", mark_of(d, v), v->index);
-    if (!isnan(v->score))
-        rg_buf_printf(d->b, "%6.3f  ", v->score);
-    rg_buf_printf(d->b, "%4zu tok  ", v->tokens);
-    if (v->terminal) {
-        rg__put_answer(d->b, x->answer);
-        rg_buf_printf(d->b, "  (%s)  ", rg_finish_name(v->finish));
-    }
-    const size_t used = indent + 40;
-    put_words(d->b, x->text, d->width > used + 20 ? d->width - used : 20, v->depth == 1 && v->terminal);
+    (v->terminal ? put_end : put_step)(d, v, x, d->width > used + 20 ? d->width - used : 20);
     if (!v->kept)
         rg_buf_printf(d->b, "  - %s", v->reason);
     if (d->color)
@@ -133,7 +149,13 @@ void rg_record_tree(rg_buf *b, const rg_record *r, size_t width, bool color)
     rg_buf_printf(b, "%s: %zu prompt tokens, shared by all branches\n", r->id, r->prompt_tokens);
     if (link_nodes(&d, &e) == RG_OK)
         put_all(&d);
-    rg_buf_puts(b, "   * chosen  + same answer  x pruned   columns: child, score, tokens, answer, words\n");
+    rg_buf_puts(
+        b, r->opt.method->by_steps
+               ? "   * chosen  | its path  + same answer  x pruned   columns: child, tokens, score, words\n"
+               : "   * chosen  + same answer   columns: candidate, answer, tokens, ");
+    if (!r->opt.method->by_steps)
+        rg_buf_printf(b, "%s, end, last words\n",
+                      r->opt.method->needs_scorer ? "score" : "mean log-probability");
     rg_free(d.child);
     rg_free(d.next);
     rg_free(d.on_path);
