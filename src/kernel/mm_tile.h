@@ -47,6 +47,8 @@ static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size
     const uint8_t *u##p = rg__unit_at(a.w + (p) * a.w_step, L, b0 + b, &in##p);                  \
     if (stream) prefetch_head(u##p, L, in##p);
 #define SCALES(p)   const scales f##p = block_scales(u##p, in##p, a.half + (p), L);
+/* The second scales are asked for where they are used: fewer registers wait. */
+#define SECOND(p)   const scales g##p = block_scales(u##p, in##p, a.half + (p), L);
 #define START(p, c) vi i##p##c = int_start(rec, RG__NC, L, i, c);
 #define AGAIN(p, c) i##p##c = int_start(rec, RG__NC, L, i + 1, c);
 #define PAIR(p, j)  vi lo##p, hi##p; pair(&lo##p, &hi##p, u##p, in##p, j, a.half + (p), L, stream);
@@ -65,11 +67,11 @@ static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size
     s##p##c = vf_fma(vf_of_int(i##p##c),                                                         \
         vf_mul(f##p.d, f32_at(rec, RG__ACT_32_D * RG__NC + 4 * (RG__NC * b + (c)))), s##p##c);
 #define FOLD_1(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), f##p.d, s##p##c);
-#define FOLD_2(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), f##p.d2, s##p##c);
+#define FOLD_2(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), g##p.d2, s##p##c);
 #define MIN_1(p, c)                                                                              \
     s##p##c = vf_fma(f##p.m, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * i + (c))), s##p##c);
 #define MIN_2(p, c)                                                                              \
-    s##p##c = vf_fma(f##p.m2, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * (i + 1) + (c))), s##p##c);
+    s##p##c = vf_fma(g##p.m2, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * (i + 1) + (c))), s##p##c);
 /* clang-format on */
 
 static RG__INLINE void RG__TILE(tile a, rg__layout L, bool stream)
@@ -102,6 +104,7 @@ static RG__INLINE void RG__TILE(tile a, rg__layout L, bool stream)
             }
             STEP(2)
             STEP(3)
+            RG__RUNS(SECOND)
             if (per_32) {
                 RG__PAIRS(FOLD_D)
             } else if (twice) {
@@ -130,6 +133,7 @@ static RG__INLINE void RG__TILE(tile a, rg__layout L, bool stream)
 #undef GROUP_END
 #undef SOURCE
 #undef SCALES
+#undef SECOND
 #undef START
 #undef AGAIN
 #undef PAIR
