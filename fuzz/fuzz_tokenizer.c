@@ -1,7 +1,8 @@
 /* fuzz_tokenizer.c - hostile vocabularies and hostile texts.
  *
- * An input that begins with "GGUF" is a vocabulary file, and tokenises its own first bytes;
- * any other is a text for a built-in toy vocabulary, and must come back byte for byte. */
+ * An input that begins with "GGUF" is a vocabulary file, one that begins with "{" a
+ * tokenizer.json; both tokenise their own first bytes.  Any other is a text for a built-in toy
+ * vocabulary, and must come back byte for byte. */
 #include <stdlib.h>
 
 #include "rung/base/buf.h"
@@ -77,6 +78,21 @@ static rg_tokenizer *open_bytes(const void *p, size_t n)
     return t;
 }
 
+/* What is read can be written, or is refused. */
+static rg_tokenizer *open_json(const void *p, size_t n)
+{
+    rg_tokenizer *t = NULL, *again = NULL;
+    if (rg_tokenizer_from_json(&t, rg_str_n(p, n), rg_str_n(NULL, 0), NULL) != RG_OK)
+        return NULL;
+    rg_buf json = RG_BUF_MAX((size_t)1 << 24), config = RG_BUF_MAX((size_t)1 << 16);
+    if (rg_tokenizer_put_json(t, &json, &config, NULL) == RG_OK)
+        (void)rg_tokenizer_from_json(&again, rg_buf_view(&json), rg_buf_view(&config), NULL);
+    rg_buf_free(&json);
+    rg_buf_free(&config);
+    rg_tokenizer_free(again);
+    return t;
+}
+
 static void check_text(const rg_tokenizer *t, rg_str text, rg_special special, bool all_bytes)
 {
     rg_ids ids = { 0 };
@@ -113,8 +129,11 @@ static rg_tokenizer *toy(unsigned which)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const bool is_file = size >= 4 && memcmp(data, "GGUF", 4) == 0;
-    rg_tokenizer *t = is_file ? open_bytes(data, size) : toy(size > 0 ? data[0] % 4 : 0);
+    const bool is_gguf = size >= 4 && memcmp(data, "GGUF", 4) == 0, is_json = size > 0 && data[0] == '{';
+    const bool is_file = is_gguf || is_json;
+    rg_tokenizer *t = is_gguf   ? open_bytes(data, size)
+                      : is_json ? open_json(data, size)
+                                : toy(size > 0 ? data[0] % 4 : 0);
     if (t == NULL)
         return 0;
     const rg_str text = rg_str_n((const char *)data, is_file && size > 4096 ? 4096 : size);

@@ -144,7 +144,8 @@ static rg_status merge_long(const merges *m, size_t n, scratch *w, rg_ids *ids, 
     return RG_OK;
 }
 
-rg_status rg__push_unknown(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids, rg_err *e)
+rg_status rg__push_unknown(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids,
+                           rg_err *e)
 {
     if (t->unk < 0)
         RG_FAIL(e, RG_EFORMAT, "this vocabulary has no token for %s 0x%02x of the text; take it out",
@@ -154,7 +155,8 @@ rg_status rg__push_unknown(const rg_tokenizer *t, const char *p, size_t n, const
     return rg_ids_push(ids, t->unk, e);
 }
 
-rg_status rg__push_bytes(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids, rg_err *e)
+rg_status rg__push_bytes(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids,
+                         rg_err *e)
 {
     /* a space is kept in short: U+2581 is three bytes in the files that spell it so */
     const rg_str c = t->spelling == SPELL_SPACE && *p == ' ' ? rg_str_of("\xE2\x96\x81") : rg_str_n(p, n);
@@ -170,7 +172,8 @@ rg_status rg__push_bytes(const rg_tokenizer *t, const char *p, size_t n, const s
 
 /* The symbols that a word begins with, appended to ids.  Bytes that are not UTF-8 are characters
  * of their own. */
-static rg_status begin(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids, rg_err *e)
+static rg_status begin(const rg_tokenizer *t, const char *p, size_t n, const scratch *w, rg_ids *ids,
+                       rg_err *e)
 {
     for (size_t i = 0, len; i < n; i += len) {
         const unsigned char b = (unsigned char)p[i];
@@ -207,5 +210,6 @@ rg_status rg__bpe_word(const rg_tokenizer *t, const char *p, size_t n, scratch *
     int32_t *start = count > BPE_SHORT ? w->start : few;
     memcpy(start, ids->id + before, count * sizeof *start);
     ids->n = before;
-    return count > BPE_SHORT ? merge_long(&t->merges, count, w, ids, e) : merge_short(&t->merges, few, count, ids, e);
+    return count > BPE_SHORT ? merge_long(&t->merges, count, w, ids, e)
+                             : merge_short(&t->merges, few, count, ids, e);
 }

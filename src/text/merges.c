@@ -58,7 +58,8 @@ static rg_status halves(rg_str *left, rg_str *right, const tok_decl *d, size_t r
 static int32_t made_token(const vocab *v, rg_str text, int32_t before)
 {
     const int32_t next = before + 1;
-    if (!v->twins && (size_t)next < v->n && v->kind[next] == TOK_NORMAL && rg_str_eq(rg__vocab_text(v, next), text))
+    if (!v->twins && (size_t)next < v->n && v->kind[next] == TOK_NORMAL &&
+        rg_str_eq(rg__vocab_text(v, next), text))
         return next;
     return rg__vocab_word(v, text);
 }
@@ -173,7 +174,8 @@ static rg_status splits(merges *m, size_t *used, const vocab *v, int32_t id, uin
         if (((unsigned char)text.p[i] & 0xC0) == 0x80)
             continue;
         const int32_t left = rg__vocab_piece(v, SPELL_SPACE, rg_str_n(text.p, i));
-        const int32_t right = left < 0 ? -1 : rg__vocab_piece(v, SPELL_SPACE, rg_str_n(text.p + i, text.n - i));
+        const int32_t right =
+            left < 0 ? -1 : rg__vocab_piece(v, SPELL_SPACE, rg_str_n(text.p + i, text.n - i));
         if (right < 0)
             continue;
         RG_TRY(grow(m, *used, e));

@@ -237,7 +237,8 @@ static uint32_t char_before(rg_str text, size_t at)
 {
     uint32_t cp = 0;
     size_t begin = at;
-    while (begin > 0 && at - begin < 4 && ((unsigned char)text.p[--begin] & 0xC0) == 0x80) {}
+    while (begin > 0 && at - begin < 4 && ((unsigned char)text.p[--begin] & 0xC0) == 0x80) {
+    }
     return at > 0 && rg_utf8_decode(text.p + begin, at - begin, &cp) > 0 ? cp : 0;
 }
 

@@ -25,7 +25,8 @@ void rg__tok_scratch_free(scratch *w)
 
 /* ---- one word ---- */
 
-static rg_status model_word(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids, rg_err *e)
+static rg_status model_word(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids,
+                            rg_err *e)
 {
     switch (t->model) {
     case TOK_BPE:
@@ -38,7 +39,8 @@ static rg_status model_word(const rg_tokenizer *t, const char *p, size_t n, scra
 
 /* Texts repeat their words: what a word became the first time is copied.  An unknown token is
  * not, for it may melt into the one before it. */
-static rg_status seen_word_ids(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids, rg_err *e)
+static rg_status seen_word_ids(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids,
+                               rg_err *e)
 {
     if (!w->remembers || n > SEEN_LONGEST || n < 2)
         return model_word(t, p, n, w, ids, e);
@@ -94,7 +96,8 @@ static rg_status remember(scratch *w, size_t n, rg_err *e)
     return RG_OK;
 }
 
-static rg_status by_rule(const rg_tokenizer *t, pretok_rule rule, rg_str text, scratch *w, rg_ids *ids, rg_err *e)
+static rg_status by_rule(const rg_tokenizer *t, pretok_rule rule, rg_str text, scratch *w, rg_ids *ids,
+                         rg_err *e)
 {
     RG_TRY(remember(w, text.n, e));
     for (size_t at = 0, end; at < text.n; at = end) {
@@ -134,7 +137,8 @@ static rg_status put_text(scratch *w, const char *p, size_t n, rg_err *e)
 }
 
 /* Normalised text may hold special tokens of its own. */
-static rg_status with_late(const rg_tokenizer *t, bool control, bool first, scratch *w, rg_ids *ids, rg_err *e)
+static rg_status with_late(const rg_tokenizer *t, bool control, bool first, scratch *w, rg_ids *ids,
+                           rg_err *e)
 {
     special_matches found = { 0 };
     size_t at = 0;
@@ -159,8 +163,8 @@ done:
     return s;
 }
 
-static rg_status stretch(const rg_tokenizer *t, rg_str text, bool control, bool first, scratch *w, rg_ids *ids,
-                         rg_err *e)
+static rg_status stretch(const rg_tokenizer *t, rg_str text, bool control, bool first, scratch *w,
+                         rg_ids *ids, rg_err *e)
 {
     if (text.n == 0)
         return RG_OK;
@@ -175,8 +179,8 @@ static rg_status stretch(const rg_tokenizer *t, rg_str text, bool control, bool 
 
 /* ---- a text ---- */
 
-static rg_status find_specials(const rg_tokenizer *t, rg_str text, const rg_span *span, special_matches *found,
-                               rg_err *e)
+static rg_status find_specials(const rg_tokenizer *t, rg_str text, const rg_span *span,
+                               special_matches *found, rg_err *e)
 {
     const size_t before = found->n;
     special_matches here = { 0 };
@@ -216,7 +220,8 @@ static rg_status stretches(const rg_tokenizer *t, rg_str text, const special_mat
     return stretch(t, rg_str_n(text.p + at, text.n - at), control, at == 0, w, ids, e);
 }
 
-rg_status rg__encode(const rg_tokenizer *t, rg_str text, const rg_span *spans, size_t n, rg_ids *ids, rg_err *e)
+rg_status rg__encode(const rg_tokenizer *t, rg_str text, const rg_span *spans, size_t n, rg_ids *ids,
+                     rg_err *e)
 {
     special_matches found = { 0 };
     scratch w = SCRATCH_INIT;

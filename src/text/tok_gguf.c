@@ -132,7 +132,8 @@ static rg_status read_bpe(tok_decl *d, const rg_gguf *g, rg_err *e)
                 "the file names no pre-tokenizer (key 'tokenizer.ggml.pre'); convert the model again");
     const pretok_entry *p = rg__pretok_named(pre);
     if (p == NULL)
-        RG_FAIL(e, RG_EFORMAT, "pre-tokenizer '%.*s' is not implemented; %s are", SHOW(pre), rg__pretok_names());
+        RG_FAIL(e, RG_EFORMAT, "pre-tokenizer '%.*s' is not implemented; %s are", SHOW(pre),
+                rg__pretok_names());
     snprintf(d->name, sizeof d->name, "gpt2/%s", p->name);
     snprintf(d->pre, sizeof d->pre, "%s", p->name);
     d->spelling = SPELL_BYTES;

@@ -26,7 +26,8 @@ static rg_status put_token(reader *r, rg_str text, const json_t *id, size_t *n, 
 {
     const json_int_t x = json_integer_value(id);
     if (!json_is_integer(id) || x < 0 || x >= TOK_MAX_VOCAB)
-        RG_FAIL(e, RG_EFORMAT, "token '%.*s' of tokenizer.json has no id below %d", SHOW(text), TOK_MAX_VOCAB);
+        RG_FAIL(e, RG_EFORMAT, "token '%.*s' of tokenizer.json has no id below %d", SHOW(text),
+                TOK_MAX_VOCAB);
     if (r->token != NULL)
         r->token[x] = text;
     *n = RG_MAX(*n, (size_t)x + 1);
@@ -47,7 +48,8 @@ static rg_status put_vocab(reader *r, const json_t *words, size_t *n, rg_err *e)
     if (!json_is_array(words) || json_array_size(words) > TOK_MAX_VOCAB)
         RG_FAIL(e, RG_EFORMAT, "the model of tokenizer.json has no vocab, or one of more than %d tokens",
                 TOK_MAX_VOCAB);
-    json_array_foreach(words, i, x) {
+    json_array_foreach(words, i, x)
+    {
         const json_t *text = json_array_get(x, 0), *score = json_array_get(x, 1);
         if (!json_is_string(text) || !json_is_number(score))
             RG_FAIL(e, RG_EFORMAT, "token %zu of tokenizer.json is not a text with a score", i);
@@ -64,7 +66,8 @@ static rg_status put_added(reader *r, size_t *n, rg_err *e)
 {
     const json_t *x;
     size_t i;
-    json_array_foreach(json_object_get(r->root, "added_tokens"), i, x) {
+    json_array_foreach(json_object_get(r->root, "added_tokens"), i, x)
+    {
         const rg_str text = rg__tokjson_str(x, "content");
         const json_t *id = json_object_get(x, "id");
         RG_TRY(put_token(r, text, id, n, e));
@@ -132,7 +135,8 @@ static rg_status read_merges(reader *r, const json_t *list, rg_err *e)
     r->d.merge = r->merge;
     if (r->merge == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu merges", n);
-    json_array_foreach(list, i, x) {
+    json_array_foreach(list, i, x)
+    {
         const json_t *a = r->d.merge_pairs ? json_array_get(x, 0) : x, *b = json_array_get(x, 1);
         if (!json_is_string(a) || (r->d.merge_pairs && !json_is_string(b)))
             RG_FAIL(e, RG_EFORMAT, "merge %zu of tokenizer.json is no pair of texts", i);
@@ -146,10 +150,13 @@ static rg_status read_merges(reader *r, const json_t *list, rg_err *e)
 static rg_status read_bpe(reader *r, const json_t *m, rg_err *e)
 {
     if (json_number_value(json_object_get(m, "dropout")) > 0)
-        RG_FAIL(e, RG_EFORMAT, "BPE dropout of tokenizer.json is for training and not implemented; set it to null");
-    if (rg__tokjson_str(m, "continuing_subword_prefix").n > 0 || rg__tokjson_str(m, "end_of_word_suffix").n > 0)
         RG_FAIL(e, RG_EFORMAT,
-                "continuing_subword_prefix and end_of_word_suffix of BPE (tokenizer.json) are not implemented");
+                "BPE dropout of tokenizer.json is for training and not implemented; set it to null");
+    if (rg__tokjson_str(m, "continuing_subword_prefix").n > 0 ||
+        rg__tokjson_str(m, "end_of_word_suffix").n > 0)
+        RG_FAIL(
+            e, RG_EFORMAT,
+            "continuing_subword_prefix and end_of_word_suffix of BPE (tokenizer.json) are not implemented");
     r->d.model = TOK_BPE;
     snprintf(r->d.name, sizeof r->d.name, "json/bpe");
     r->d.byte_fallback = rg__tokjson_bool(m, "byte_fallback", false);
@@ -172,7 +179,8 @@ static rg_status read_unigram(reader *r, const json_t *m, rg_err *e)
     RG_TRY(read_tokens(r, json_object_get(m, "vocab"), e));
     const json_int_t id = json_integer_value(unk);
     if (json_is_integer(unk) && (id < 0 || (uint64_t)id >= r->d.n))
-        RG_FAIL(e, RG_EFORMAT, "unk_id of tokenizer.json is %lld but there are %zu tokens", (long long)id, r->d.n);
+        RG_FAIL(e, RG_EFORMAT, "unk_id of tokenizer.json is %lld but there are %zu tokens", (long long)id,
+                r->d.n);
     r->d.unk = json_is_integer(unk) ? (int32_t)id : -1;
     return RG_OK;
 }
@@ -206,8 +214,8 @@ static rg_status read_model(reader *r, rg_err *e)
     for (size_t i = 0; i < RG_COUNT(models); i++)
         if (rg_str_is(type, models[i].name))
             return models[i].read(r, m, e);
-    RG_FAIL(e, RG_EFORMAT, "model '%.*s' of tokenizer.json is not implemented; BPE, Unigram and WordPiece are",
-            SHOW(type));
+    RG_FAIL(e, RG_EFORMAT,
+            "model '%.*s' of tokenizer.json is not implemented; BPE, Unigram and WordPiece are", SHOW(type));
 }
 
 /* ---- which tokens are what ---- */

@@ -8,7 +8,7 @@
 #include "tokenizer_int.h"
 
 #define SPACE_CHAR "\xE2\x96\x81" /* U+2581 */
-#define SHOW(s) (int)RG_MIN((s).n, (size_t)60), ((s).p ? (s).p : "")
+#define SHOW(s)    (int)RG_MIN((s).n, (size_t)60), ((s).p ? (s).p : "")
 
 rg_str rg__tokjson_str(const json_t *o, const char *key)
 {
@@ -48,7 +48,8 @@ static rg_status pattern(rg_str *a, regex **re, const json_t *o, rg_err *e)
 typedef rg_status (*read_one)(tok_decl *d, const json_t *x, rg_str type, rg_err *e);
 
 /* One element or, of a Sequence, all.  JSON nests 64 deep at most, so this does. */
-static rg_status each(tok_decl *d, const json_t *x, const char *what, const char *list, read_one read, rg_err *e)
+static rg_status each(tok_decl *d, const json_t *x, const char *what, const char *list, read_one read,
+                      rg_err *e)
 {
     if (x == NULL || json_is_null(x))
         return RG_OK;
@@ -118,9 +119,8 @@ static rg_status normalizer(tok_decl *d, const json_t *x, rg_str type, rg_err *e
     static const struct {
         const char *name;
         norm_kind kind;
-    } plain[] = { { "NFC", NORM_NFC },         { "NFD", NORM_NFD },
-                  { "NFKC", NORM_NFKC },       { "NFKD", NORM_NFKD },
-                  { "Lowercase", NORM_LOWER }, { "StripAccents", NORM_ACCENTS },
+    } plain[] = { { "NFC", NORM_NFC },   { "NFD", NORM_NFD },         { "NFKC", NORM_NFKC },
+                  { "NFKD", NORM_NFKD }, { "Lowercase", NORM_LOWER }, { "StripAccents", NORM_ACCENTS },
                   { "Nmt", NORM_NMT } };
     RG_TRY(room(d->steps.n_norm, "normalizer", e));
     norm_step *s = &d->steps.norm[d->steps.n_norm++];
@@ -243,7 +243,8 @@ static rg_status pre_tokenizer(tok_decl *d, const json_t *x, rg_str type, rg_err
                   { "BertPreTokenizer", PRE_BERT } };
     RG_TRY(room(d->steps.n_pre, "pre_tokenizer", e));
     if (d->spelling == SPELL_BYTES)
-        RG_FAIL(e, RG_EFORMAT, "pre_tokenizer '%.*s' of tokenizer.json comes behind ByteLevel; that is not implemented",
+        RG_FAIL(e, RG_EFORMAT,
+                "pre_tokenizer '%.*s' of tokenizer.json comes behind ByteLevel; that is not implemented",
                 SHOW(type));
     pre_step *s = &d->steps.pre[d->steps.n_pre++];
     *s = (pre_step){ .kind = PRE_BLANKS };
@@ -313,11 +314,13 @@ rg_status rg__tokjson_pre_tokenizer(tok_decl *d, const json_t *p, rg_err *e)
 
 static rg_status replace_decoder(tok_decl *d, const json_t *x, rg_err *e)
 {
-    const rg_str from = rg__tokjson_str(json_object_get(x, "pattern"), "String"), to = rg__tokjson_str(x, "content");
+    const rg_str from = rg__tokjson_str(json_object_get(x, "pattern"), "String"),
+                 to = rg__tokjson_str(x, "content");
     if (!rg_str_is(from, SPACE_CHAR) || !rg_str_is(to, " ") || d->spelling != SPELL_SPACE)
-        RG_FAIL(e, RG_EFORMAT,
-                "decoder 'Replace' of tokenizer.json is implemented where it makes U+2581, which stands for a "
-                "space, a space again");
+        RG_FAIL(
+            e, RG_EFORMAT,
+            "decoder 'Replace' of tokenizer.json is implemented where it makes U+2581, which stands for a "
+            "space, a space again");
     return RG_OK;
 }
 
@@ -381,9 +384,11 @@ static rg_status put_special(tok_decl *d, bool front, const json_t *id, rg_err *
     bool *adds = front ? &d->adds_bos : &d->adds_eos;
     const json_int_t x = json_integer_value(id);
     if (!json_is_integer(id) || x < 0 || (uint64_t)x >= d->n)
-        RG_FAIL(e, RG_EFORMAT, "post_processor of tokenizer.json names a token that is none of the %zu", d->n);
+        RG_FAIL(e, RG_EFORMAT, "post_processor of tokenizer.json names a token that is none of the %zu",
+                d->n);
     if (*adds)
-        RG_FAIL(e, RG_EFORMAT, "post_processor of tokenizer.json puts more than one token %s a text; one is implemented",
+        RG_FAIL(e, RG_EFORMAT,
+                "post_processor of tokenizer.json puts more than one token %s a text; one is implemented",
                 front ? "in front of" : "behind");
     *adds = true;
     d->id[front ? ID_BOS : ID_EOS] = (int32_t)x;
@@ -395,7 +400,8 @@ static rg_status template(tok_decl *d, const json_t *x, rg_err *e)
     const json_t *item, *table = json_object_get(x, "special_tokens");
     size_t i;
     bool front = true;
-    json_array_foreach(json_object_get(x, "single"), i, item) {
+    json_array_foreach(json_object_get(x, "single"), i, item)
+    {
         const json_t *special = json_object_get(item, "SpecialToken");
         if (special == NULL) {
             front = false;

@@ -73,7 +73,8 @@ static rg_status normal_form(rg_buf *out, rg_str in, norm_kind kind, rg_err *e)
         if (cp != UINT32_MAX)
             continue;
         if (at > begun)
-            RG_TRY(form_of(out, rg_str_n(in.p + begun, at - begun), (utf8proc_option_t)(compose | compat), e));
+            RG_TRY(
+                form_of(out, rg_str_n(in.p + begun, at - begun), (utf8proc_option_t)(compose | compat), e));
         if (at < in.n)
             rg_buf_putc(out, in.p[at]);
         begun = at + 1;
@@ -93,8 +94,7 @@ static bool is_mark(uint32_t cp)
 
 static bool is_nonspacing(uint32_t cp)
 {
-    return cp >= 0x300 && cp != UINT32_MAX &&
-           utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_MN;
+    return cp >= 0x300 && cp != UINT32_MAX && utf8proc_category((utf8proc_int32_t)cp) == UTF8PROC_CATEGORY_MN;
 }
 
 static void lower(rg_buf *out, uint32_t cp)
@@ -201,10 +201,10 @@ static void nmt(rg_buf *out, rg_str in)
 
 static bool is_ideograph(uint32_t cp)
 {
-    return (cp >= 0x4E00 && cp <= 0x9FFF) || (cp >= 0x3400 && cp <= 0x4DBF) || (cp >= 0x20000 && cp <= 0x2A6DF) ||
-           (cp >= 0x2A700 && cp <= 0x2B73F) || (cp >= 0x2B740 && cp <= 0x2B81F) ||
-           (cp >= 0x2B920 && cp <= 0x2CEAF) || (cp >= 0xF900 && cp <= 0xFAFF) ||
-           (cp >= 0x2F800 && cp <= 0x2FA1F);
+    return (cp >= 0x4E00 && cp <= 0x9FFF) || (cp >= 0x3400 && cp <= 0x4DBF) ||
+           (cp >= 0x20000 && cp <= 0x2A6DF) || (cp >= 0x2A700 && cp <= 0x2B73F) ||
+           (cp >= 0x2B740 && cp <= 0x2B81F) || (cp >= 0x2B920 && cp <= 0x2CEAF) ||
+           (cp >= 0xF900 && cp <= 0xFAFF) || (cp >= 0x2F800 && cp <= 0x2FA1F);
 }
 
 static bool is_other(uint32_t cp)
@@ -276,8 +276,8 @@ static void charsmap_package(rg_buf *out, rg_str in, const charsmap *m)
         end = at + next_char(in, at, &cp);
         while (end < in.n && cp != UINT32_MAX) {
             const size_t len = next_char(in, end, &next);
-            if (next == UINT32_MAX || utf8proc_grapheme_break_stateful((utf8proc_int32_t)cp,
-                                                                       (utf8proc_int32_t)next, &state))
+            if (next == UINT32_MAX ||
+                utf8proc_grapheme_break_stateful((utf8proc_int32_t)cp, (utf8proc_int32_t)next, &state))
                 break;
             end += len;
             cp = next;
@@ -332,13 +332,6 @@ static void spaces(rg_buf *out, rg_str in, unsigned flags)
         rg_buf_putc(out, ' ');
 }
 
-static void squeeze(rg_buf *out, rg_str in)
-{
-    for (size_t i = 0; i < in.n; i++)
-        if (in.p[i] != ' ' || i == 0 || in.p[i - 1] != ' ')
-            rg_buf_putc(out, in.p[i]);
-}
-
 static rg_status step(const norm_step *s, scratch *w, rg_err *e)
 {
     const rg_str in = rg_buf_view(&w->text);
@@ -366,7 +359,6 @@ static rg_status step(const norm_step *s, scratch *w, rg_err *e)
             charsmap_package(out, in, s->map);
         break;
     case NORM_SPACES: spaces(out, in, s->flags); break;
-    case NORM_SQUEEZE: squeeze(out, in); break;
     }
     return RG_OK;
 }

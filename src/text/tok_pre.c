@@ -163,7 +163,8 @@ bool rg__is_word(uint32_t cp)
     case UTF8PROC_CATEGORY_PC: return true;
     default: /* letters in circles and squares, joiners */
         return (cp >= 0x24B6 && cp <= 0x24E9) || (cp >= 0x1F130 && cp <= 0x1F149) ||
-               (cp >= 0x1F150 && cp <= 0x1F169) || (cp >= 0x1F170 && cp <= 0x1F189) || cp == 0x200C || cp == 0x200D;
+               (cp >= 0x1F150 && cp <= 0x1F169) || (cp >= 0x1F170 && cp <= 0x1F189) || cp == 0x200C ||
+               cp == 0x200D;
     }
 }
 
@@ -235,7 +236,8 @@ static rg_status rewrite(const pre_step *s, scratch *w, bool first, rg_err *e)
     for (size_t i = 0; i < w->words.n; i++) {
         cut *c = &w->words.c[i];
         const size_t begin = w->other.n;
-        rewrite_piece(s, &w->other, rg_str_n(w->text.p + c->begin, c->end - c->begin), first && c->begin == 0);
+        rewrite_piece(s, &w->other, rg_str_n(w->text.p + c->begin, c->end - c->begin),
+                      first && c->begin == 0);
         *c = (cut){ begin, w->other.n };
     }
     RG_TRY(rg_buf_check(&w->other, "a text", e));

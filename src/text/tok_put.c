@@ -9,8 +9,8 @@ void rg__put_token_text(const rg_tokenizer *t, size_t id, rg_buf *out)
     const vocab *v = &t->vocab;
     const rg_str text = rg__vocab_text(v, (int32_t)id);
     const tok_kind k = (tok_kind)v->kind[id];
-    const bool spelled = (k == TOK_NORMAL || (k == TOK_USER && t->spelling == SPELL_SPACE)) &&
-                         !rg__vocab_foreign(v, id);
+    const bool spelled =
+        (k == TOK_NORMAL || (k == TOK_USER && t->spelling == SPELL_SPACE)) && !rg__vocab_foreign(v, id);
     if (text.n == 0)
         rg_buf_printf(out, "[PAD%zu]", id);
     else if (k == TOK_BYTE)
@@ -46,7 +46,8 @@ rg_status rg__put_merges(const rg_tokenizer *t, ranked **out, size_t *n, rg_err 
     for (size_t i = 0; i <= m->mask; i++) {
         const merge *x = &m->slot[i];
         if (x->pair != UINT64_MAX)
-            all[(*n)++] = (ranked){ x->rank, (int32_t)(x->pair >> 32), (int32_t)(x->pair & UINT32_MAX), x->id };
+            all[(*n)++] =
+                (ranked){ x->rank, (int32_t)(x->pair >> 32), (int32_t)(x->pair & UINT32_MAX), x->id };
     }
     qsort(all, *n, sizeof *all, by_rank);
     *out = all;

@@ -60,10 +60,11 @@ static rg_status check_splits(const rg_tokenizer *t, int32_t id, rg_err *e)
         const int32_t left = rg__vocab_piece(&t->vocab, t->spelling, rg_str_n(text.p, i));
         const int32_t right = rg__vocab_piece(&t->vocab, t->spelling, rg_str_n(text.p + i, text.n - i));
         if (left >= 0 && right >= 0 && rg__merge_find(&t->merges, left, right) == NULL)
-            RG_FAIL(e, RG_EARG,
-                    "GGUF cannot express this tokenizer: tokens %d and %d make token %d but no merge joins them; "
-                    "keep the model as a folder",
-                    (int)left, (int)right, (int)id);
+            RG_FAIL(
+                e, RG_EARG,
+                "GGUF cannot express this tokenizer: tokens %d and %d make token %d but no merge joins them; "
+                "keep the model as a folder",
+                (int)left, (int)right, (int)id);
     }
     return RG_OK;
 }
@@ -128,8 +129,8 @@ static rg_status put_scores(const rg_tokenizer *t, rg_gguf_writer *w, rg_err *e)
 /* ---- arrays of texts ---- */
 
 /* n texts that were appended one after the other; ends[i] is where text i ends. */
-static rg_status put_texts(rg_gguf_writer *w, const char *key, const rg_buf *all, const size_t *ends, size_t n,
-                           rg_err *e)
+static rg_status put_texts(rg_gguf_writer *w, const char *key, const rg_buf *all, const size_t *ends,
+                           size_t n, rg_err *e)
 {
     RG_TRY(rg_buf_check(all, key, e));
     rg_str *text = rg_alloc(n + 1, sizeof *text);
@@ -249,7 +250,8 @@ static rg_status put_wordpiece(const rg_tokenizer *t, rg_gguf_writer *w, rg_err 
 static rg_status put_ids(const rg_tokenizer *t, rg_gguf_writer *w, rg_err *e)
 {
     for (size_t i = 0; i < ID_COUNT; i++) {
-        const int32_t id = i == ID_SEP && t->id[i] < 0 && t->model == TOK_WORDPIECE ? t->id[ID_EOS] : t->id[i];
+        const int32_t id =
+            i == ID_SEP && t->id[i] < 0 && t->model == TOK_WORDPIECE ? t->id[ID_EOS] : t->id[i];
         if (id >= 0)
             RG_TRY(rg_gguf_put_u32(w, rg__special_keys[i], (uint32_t)id, e));
     }

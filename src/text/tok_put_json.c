@@ -67,20 +67,25 @@ static void put_byte_steps(const rg_tokenizer *t, rg_buf *b)
         put_quoted(b, rg_str_of(p->pattern[i]));
         rg_buf_puts(b, "},\"behavior\":\"Isolated\",\"invert\":false},");
     }
-    rg_buf_puts(b, "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false,\"use_regex\":false}]},"
-                   "\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false,"
-                   "\"use_regex\":false},");
+    rg_buf_puts(
+        b, "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false,\"use_regex\":false}]},"
+           "\"decoder\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false,"
+           "\"use_regex\":false},");
 }
 
 static void put_space_steps(const rg_tokenizer *t, rg_buf *b)
 {
     const bool front = rg__puts_space_in_front(t);
-    rg_buf_printf(b, "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s{\"type\":\"Replace\",\"pattern\":"
-                     "{\"String\":\" \"},\"content\":\"" SPACE_CHAR "\"}]},\"pre_tokenizer\":null,",
-                  front ? "{\"type\":\"Prepend\",\"prepend\":\"" SPACE_CHAR "\"}," : "");
-    rg_buf_printf(b, "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
-                     "\"" SPACE_CHAR "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}%s]},",
-                  front ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}" : "");
+    rg_buf_printf(
+        b,
+        "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[%s{\"type\":\"Replace\",\"pattern\":"
+        "{\"String\":\" \"},\"content\":\"" SPACE_CHAR "\"}]},\"pre_tokenizer\":null,",
+        front ? "{\"type\":\"Prepend\",\"prepend\":\"" SPACE_CHAR "\"}," : "");
+    rg_buf_printf(
+        b,
+        "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":"
+        "\"" SPACE_CHAR "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}%s]},",
+        front ? ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}" : "");
 }
 
 static void put_special(const rg_tokenizer *t, tok_special_id which, rg_buf *b, rg_buf *room)
@@ -143,8 +148,9 @@ static rg_status put_model(const rg_tokenizer *t, rg_buf *b, rg_buf *room, rg_er
         put_token(t, (size_t)t->unk, b, room);
     else
         rg_buf_puts(b, "null");
-    rg_buf_printf(b, ",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"fuse_unk\":%s,"
-                     "\"byte_fallback\":%s,\"ignore_merges\":%s,\"vocab\":{",
+    rg_buf_printf(b,
+                  ",\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"fuse_unk\":%s,"
+                  "\"byte_fallback\":%s,\"ignore_merges\":%s,\"vocab\":{",
                   truth(t->fuse_unk || t->model == TOK_SPM), truth(t->byte_fallback), truth(t->whole_words));
     for (size_t i = 0; i < t->vocab.n; i++) {
         rg_buf_puts(b, i ? "," : "");
@@ -172,7 +178,9 @@ static void put_config(const rg_tokenizer *t, rg_buf *b, rg_buf *room)
     static const struct {
         const char *key;
         tok_special_id id;
-    } names[] = { { "bos_token", ID_BOS }, { "eos_token", ID_EOS }, { "unk_token", ID_UNK }, { "pad_token", ID_PAD } };
+    } names[] = {
+        { "bos_token", ID_BOS }, { "eos_token", ID_EOS }, { "unk_token", ID_UNK }, { "pad_token", ID_PAD }
+    };
     rg_buf_printf(b, "{\"add_bos_token\":%s,\"add_eos_token\":%s", truth(t->adds_bos), truth(t->adds_eos));
     for (size_t i = 0; i < RG_COUNT(names); i++) {
         if (t->id[names[i].id] < 0)
@@ -180,15 +188,18 @@ static void put_config(const rg_tokenizer *t, rg_buf *b, rg_buf *room)
         rg_buf_printf(b, ",\"%s\":", names[i].key);
         put_token(t, (size_t)t->id[names[i].id], b, room);
     }
-    rg_buf_puts(b, ",\"clean_up_tokenization_spaces\":false,\"tokenizer_class\":\"PreTrainedTokenizerFast\"}");
+    rg_buf_puts(b,
+                ",\"clean_up_tokenization_spaces\":false,\"tokenizer_class\":\"PreTrainedTokenizerFast\"}");
 }
 
 static rg_status check(const rg_tokenizer *t, rg_err *e)
 {
     if (t->model != TOK_BPE && t->model != TOK_SPM)
-        RG_FAIL(e, RG_EARG, "tokenizer.json is written for BPE and SentencePiece BPE; this one is %s", t->kind);
+        RG_FAIL(e, RG_EARG, "tokenizer.json is written for BPE and SentencePiece BPE; this one is %s",
+                t->kind);
     if (t->spelling == SPELL_BYTES ? t->pre[0] == '\0' : t->spelling != SPELL_SPACE)
-        RG_FAIL(e, RG_EARG, "tokenizer.json is written for known pre-tokenizers; that of this one (%s) is none", t->kind);
+        RG_FAIL(e, RG_EARG,
+                "tokenizer.json is written for known pre-tokenizers; that of this one (%s) is none", t->kind);
     for (size_t i = 0; i < t->steps.n_norm; i++) {
         const norm_kind k = t->steps.norm[i].kind;
         if (k != NORM_NFC && k != NORM_PREPEND && k != NORM_REPLACE)

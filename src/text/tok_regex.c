@@ -28,9 +28,12 @@ struct regex_run {
     pcre2_jit_stack *stack;
 };
 
-#define WHITE     "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+#define WHITE                                                                                                \
+    "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"     \
+    "3000}"
 #define NOT_WHITE                                                                                            \
-    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"  \
+    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{"   \
+    "2027}"                                                                                                  \
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}"
 #define WORD "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
 
@@ -38,9 +41,8 @@ static const struct {
     char letter;
     const char *inside, *alone; /* in a set and outside; NULL = not implemented there */
 } escapes[] = {
-    { 's', WHITE, "[" WHITE "]" },           { 'S', NOT_WHITE, "[^" WHITE "]" },
-    { 'w', WORD, "[" WORD "]" },             { 'W', NULL, "[^" WORD "]" },
-    { 'h', "0-9a-fA-F", "[0-9a-fA-F]" },     { 'H', NULL, "[^0-9a-fA-F]" },
+    { 's', WHITE, "[" WHITE "]" }, { 'S', NOT_WHITE, "[^" WHITE "]" },  { 'w', WORD, "[" WORD "]" },
+    { 'W', NULL, "[^" WORD "]" },  { 'h', "0-9a-fA-F", "[0-9a-fA-F]" }, { 'H', NULL, "[^0-9a-fA-F]" },
 };
 
 /* Copies the escape at p[0] (a backslash) and returns its length in the pattern. */
@@ -70,7 +72,8 @@ static rg_status translate(rg_buf *out, rg_str p, rg_err *e)
             i += put_escape(out, rg_str_n(p.p + i, p.n - i), inside, &refused);
         } else {
             const bool posix = c == '[' && i + 1 < p.n && p.p[i + 1] == ':';
-            refused = inside && !named && ((c == '[' && !posix) || (c == '&' && i + 1 < p.n && p.p[i + 1] == '&'));
+            refused =
+                inside && !named && ((c == '[' && !posix) || (c == '&' && i + 1 < p.n && p.p[i + 1] == '&'));
             if (!inside && c == '[') {
                 inside = true;
                 begun = i + 1 + (i + 1 < p.n && p.p[i + 1] == '^');

@@ -22,8 +22,7 @@ typedef enum norm_kind {
     NORM_NMT,
     NORM_BERT, /* NORM_CLEAN, NORM_CHINESE, NORM_NO_ACCENTS, NORM_LOWERCASE */
     NORM_CHARSMAP,
-    NORM_SPACES, /* NORM_MERGE, NORM_FRONT, NORM_BACK: what SentencePiece does around words */
-    NORM_SQUEEZE /* runs of two or more spaces become one */
+    NORM_SPACES /* NORM_MERGE, NORM_FRONT, NORM_BACK: what SentencePiece does around words */
 } norm_kind;
 
 enum {

@@ -167,7 +167,8 @@ static void better(struct unigram_cell *c, double score, size_t from, int32_t id
 }
 
 /* All tokens that begin at `at`, whose character is len bytes long. */
-static void forward(const unigram *u, struct unigram_cell *cell, const char *p, size_t n, size_t at, size_t len)
+static void forward(const unigram *u, struct unigram_cell *cell, const char *p, size_t n, size_t at,
+                    size_t len)
 {
     const unsigned char b = (unsigned char)p[at];
     const double here = cell[at].score;

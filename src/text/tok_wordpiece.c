@@ -30,7 +30,8 @@ static int32_t longest(const vocab *v, const char *p, size_t n, size_t at, size_
     return -1;
 }
 
-rg_status rg__wordpiece_word(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids, rg_err *e)
+rg_status rg__wordpiece_word(const rg_tokenizer *t, const char *p, size_t n, scratch *w, rg_ids *ids,
+                             rg_err *e)
 {
     const size_t before = ids->n;
     if (n == 0)

@@ -139,7 +139,8 @@ int32_t rg__vocab_word(const vocab *v, rg_str text)
 int32_t rg__vocab_piece(const vocab *v, tok_spelling spelling, rg_str text)
 {
     const int32_t id = find(v, text, true);
-    const bool foreign = id >= 0 && spelling == SPELL_SPACE && v->kind[id] == TOK_USER && rg__vocab_foreign(v, (size_t)id);
+    const bool foreign =
+        id >= 0 && spelling == SPELL_SPACE && v->kind[id] == TOK_USER && rg__vocab_foreign(v, (size_t)id);
     return foreign && memchr(text.p, ' ', text.n) ? -1 : id;
 }
 

@@ -206,9 +206,10 @@ TEST(bad_vocabularies_are_refused_by_name)
 /* Scores are all zero in the toy: every merge is as good as any, the leftmost goes first. */
 TEST(sentencepiece_merges_what_makes_a_token)
 {
-    static const toy_token tokens[] = { { "\xE2\x96\x81", 1 },     { "\xE2\x96\x81h", 1 }, { "\xE2\x96\x81he", 1 },
-                                        { "<0x0A>", 6 },          { "<s>", 3 },            { "<u>", 4 },
-                                        { "\xE2\x96\x81\xE2\x96\x81", 1 } };
+    static const toy_token tokens[] = {
+        { "\xE2\x96\x81", 1 }, { "\xE2\x96\x81h", 1 }, { "\xE2\x96\x81he", 1 },          { "<0x0A>", 6 },
+        { "<s>", 3 },          { "<u>", 4 },           { "\xE2\x96\x81\xE2\x96\x81", 1 }
+    };
     const toy_vocab v = {
         .model = "llama", .tokens = tokens, .n_tokens = COUNT(tokens), .score_kind = RG_GGUF_F32 + 1
     };
@@ -271,8 +272,8 @@ TEST(every_failed_allocation_is_survived)
 
 /* ---- what must hold for all texts, on real vocabularies ---- */
 
-static const char *const real[] = { "gpt-2", "llama-bpe", "qwen2", "smollm2-135m", "qwen2.5-coder-0.5b",
-                                     "llama-spm", "gemma3-270m" };
+static const char *const real[] = { "gpt-2",     "llama-bpe",  "qwen2", "smollm2-135m", "qwen2.5-coder-0.5b",
+                                    "llama-spm", "gemma3-270m" };
 
 static uint32_t next_random(uint32_t *x)
 {

@@ -174,39 +174,47 @@ TEST(named_pre_tokenizers_cut_as_the_package_does)
 
 /* ---- what is refused ---- */
 
-#define BPE(rest)   "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]" rest "}"
-#define STEP(s)     "{" s ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}"
-#define TYPE(k, t)  "\"" k "\":{\"type\":\"" t "\"}"
+#define BPE(rest)                                                                                            \
+    "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]" rest "}"
+#define STEP(s)    "{" s ",\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}"
+#define TYPE(k, t) "\"" k "\":{\"type\":\"" t "\"}"
 
 static const struct {
     const char *json, *says;
 } bad[] = {
     { "[", "tokenizer.json" },
     { "{}", "model '' of tokenizer.json is not implemented" },
-    { "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}", "model 'WordLevel' of tokenizer.json is not implemented" },
+    { "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{}}}",
+      "model 'WordLevel' of tokenizer.json is not implemented" },
     { BPE(",\"dropout\":0.1") "}", "dropout" },
     { BPE(",\"end_of_word_suffix\":\"</w>\"") "}", "end_of_word_suffix" },
-    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}", "token 'a' of tokenizer.json has no id" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},\"merges\":[]}}",
+      "token 'a' of tokenizer.json has no id" },
     { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":1048576},\"merges\":[]}}", "has no id below 1048576" },
     { "{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}", "0 tokens" },
-    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "has a half that is no token" },
-    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}}", "merge 0 of tokenizer.json is no pair" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}",
+      "has a half that is no token" },
+    { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[[\"a\"]]}}",
+      "merge 0 of tokenizer.json is no pair" },
     { "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", "is not a text with a score" },
-    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":7,\"vocab\":[[\"a\",0]]}}", "unk_id of tokenizer.json is 7" },
+    { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":7,\"vocab\":[[\"a\",0]]}}",
+      "unk_id of tokenizer.json is 7" },
     { STEP(TYPE("normalizer", "ByteLevel")), "normalizer 'ByteLevel' of tokenizer.json is not implemented" },
     { STEP(TYPE("pre_tokenizer", "UnicodeScripts")), "pre_tokenizer 'UnicodeScripts' of tokenizer.json" },
     { STEP(TYPE("decoder", "CTC")), "decoder 'CTC' of tokenizer.json is not implemented" },
     { STEP(TYPE("decoder", "ByteLevel")), "decoder 'ByteLevel' of tokenizer.json does not fit" },
     { STEP(TYPE("post_processor", "X")), "post_processor 'X' of tokenizer.json is not implemented" },
     { STEP("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"!\"}"), "not base64" },
-    { STEP("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"////fw==\"}"), "charsmap says" },
+    { STEP("\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"////fw==\"}"),
+      "charsmap says" },
     { STEP("\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(\"},\"content\":\"\"}"),
       "pattern '(' does not compile" },
     { STEP("\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"[a&&[b]]\"},\"content\":\"\"}"),
       "a set within a set" },
     { STEP("\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"a\"},\"behavior\":\"Odd\"}"),
       "split behavior 'Odd'" },
-    { STEP("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}"),
+    { STEP("\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":"
+           "\"Digits\"}]}"),
       "'Digits' of tokenizer.json comes behind ByteLevel" },
 };
 
@@ -224,8 +232,9 @@ TEST(bad_files_are_refused_by_name)
 /* (a|aa)+b over a run of a takes exponential time: an error, not a hang. */
 TEST(a_pattern_that_explodes_is_stopped)
 {
-    static const char json[] = "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|aa)+$b\"},"
-                               "\"behavior\":\"Isolated\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}";
+    static const char json[] =
+        "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|aa)+$b\"},"
+        "\"behavior\":\"Isolated\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}";
     rg_err e = RG_ERR_INIT;
     rg_tokenizer *t;
     rg_ids ids = { 0 };
@@ -241,14 +250,16 @@ TEST(a_pattern_that_explodes_is_stopped)
 
 TEST(the_config_names_bos_and_eos)
 {
-    static const char config[] = "{\"bos_token\":{\"content\":\"b\"},\"eos_token\":\"ab\",\"add_bos_token\":true}";
+    static const char config[] =
+        "{\"bos_token\":{\"content\":\"b\"},\"eos_token\":\"ab\",\"add_bos_token\":true}";
     rg_err e = RG_ERR_INIT;
     rg_tokenizer *t;
     OK(rg_tokenizer_from_json(&t, rg_str_of(BPE("") "}"), rg_str_of(config), &e), e);
     CHECK(rg_token_bos(t) == 1 && rg_token_eos(t) == 2 && rg_token_adds_bos(t) && !rg_token_adds_eos(t));
     CHECK(rg_token_ends(t, 2) && strcmp(rg_tokenizer_kind(t), "json/bpe") == 0);
     OK(rg_tokenizer_pad(t, 20, &e), e);
-    CHECK(rg_vocab_size(t) == 20 && rg_token_text(t, 19).n == 0 && rg_token_ends(t, 2) && !rg_token_ends(t, 19));
+    CHECK(rg_vocab_size(t) == 20 && rg_token_text(t, 19).n == 0 && rg_token_ends(t, 2) &&
+          !rg_token_ends(t, 19));
     CHECK(rg_tokenizer_pad(t, 19, NULL) == RG_EFORMAT);
     rg_tokenizer_free(t);
 
@@ -339,7 +350,7 @@ TEST(what_gguf_cannot_say_is_refused)
     static const struct {
         const char *name, *why;
     } want[] = { { "bytes", "none that llama.cpp has a name for" }, /* add_prefix_space */
-                 { "llama", "but no merge joins them" },           /* trained merges are fewer than splits */
+                 { "llama", "but no merge joins them" },            /* trained merges are fewer than splits */
                  { "meta-first", "byte_fallback" },
                  { "unigram", "charsmap" },
                  { "wordpiece-cased", "WordPiece needs" } };
