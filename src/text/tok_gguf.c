@@ -19,7 +19,7 @@
 
 #define SHOW(s) (int)RG_MIN((s).n, (size_t)60), (s).p
 
-enum { MAX_CHARSMAP = 16 << 20, LONGEST_WORD = 65536 };
+enum { MAX_CHARSMAP = 16 << 20, LONGEST_WORD = 1024 };
 
 /* ---- arrays ---- */
 

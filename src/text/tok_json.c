@@ -195,7 +195,7 @@ static rg_status read_wordpiece(reader *r, const json_t *m, rg_err *e)
     if (r->d.prefix.n == 0)
         r->d.prefix = rg_str_of("##");
     const json_int_t n = json_is_integer(most) ? json_integer_value(most) : 100;
-    r->d.max_word = n < 0 ? 0 : RG_MIN((size_t)n, (size_t)65536);
+    r->d.max_word = n < 0 ? 0 : RG_MIN((size_t)n, (size_t)1024);
     RG_TRY(read_tokens(r, json_object_get(m, "vocab"), e));
     r->d.unk = find_token(r, rg__tokjson_str(m, "unk_token"));
     return RG_OK;

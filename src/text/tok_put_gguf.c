@@ -72,7 +72,7 @@ static rg_status check_splits(const rg_tokenizer *t, int32_t id, rg_err *e)
 /* All merges that make one token must follow each other: the token has one score. */
 static rg_status scores_of_ranks(const rg_tokenizer *t, float *score, const ranked *all, size_t n, rg_err *e)
 {
-    size_t groups = 0;
+    size_t groups = 0, cost = 0;
     for (size_t i = 0; i < n; i++) {
         if (i > 0 && all[i].made == all[i - 1].made)
             continue;
@@ -80,9 +80,14 @@ static rg_status scores_of_ranks(const rg_tokenizer *t, float *score, const rank
             return refuse("the merges that make one token are apart from each other", e);
         score[all[i].made] = -(float)++groups;
     }
-    for (size_t i = 0; i < t->vocab.n; i++)
+    for (size_t i = 0; i < t->vocab.n; i++) {
+        const size_t len = rg__vocab_text(&t->vocab, (int32_t)i).n;
+        cost += len * len;
+        if (cost > UINT32_MAX)
+            return refuse("its tokens are too long to be pieces of words", e);
         if (t->vocab.kind[i] == TOK_NORMAL)
             RG_TRY(check_splits(t, (int32_t)i, e));
+    }
     return RG_OK;
 }
 

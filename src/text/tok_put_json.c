@@ -200,11 +200,15 @@ static rg_status check(const rg_tokenizer *t, rg_err *e)
     if (t->spelling == SPELL_BYTES ? t->pre[0] == '\0' : t->spelling != SPELL_SPACE)
         RG_FAIL(e, RG_EARG,
                 "tokenizer.json is written for known pre-tokenizers; that of this one (%s) is none", t->kind);
+    bool known = t->spelling == SPELL_BYTES || t->steps.n_pre == 0;
     for (size_t i = 0; i < t->steps.n_norm; i++) {
-        const norm_kind k = t->steps.norm[i].kind;
-        if (k != NORM_NFC && k != NORM_PREPEND && k != NORM_REPLACE)
-            RG_FAIL(e, RG_EARG, "tokenizer.json is written for tokenizers without a normalizer of their own");
+        const norm_step *x = &t->steps.norm[i];
+        const bool marks = x->kind == NORM_PREPEND || (x->kind == NORM_REPLACE && rg_str_is(x->a, " "));
+        known = known && (t->spelling == SPELL_BYTES ? x->kind == NORM_NFC : marks);
     }
+    if (!known)
+        RG_FAIL(e, RG_EARG,
+                "tokenizer.json is written where NFC or the marking of spaces is all that is done to a text");
     return RG_OK;
 }
 

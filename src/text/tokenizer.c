@@ -64,6 +64,10 @@ static rg_status read_inner(rg_tokenizer *t, rg_err *e)
 
 static rg_status build_model(rg_tokenizer *t, const tok_decl *d, rg_err *e)
 {
+    const bool looks_ahead = d->model == TOK_UNIGRAM || d->model == TOK_WORDPIECE;
+    if (looks_ahead && t->vocab.longest > TOK_MAX_PIECE)
+        RG_FAIL(e, RG_EFORMAT, "a token is %zu bytes long; at most %d are accepted in such a vocabulary",
+                t->vocab.longest, TOK_MAX_PIECE);
     switch (d->model) {
     case TOK_BPE:
     case TOK_SPM:

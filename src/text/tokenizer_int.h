@@ -19,6 +19,7 @@ enum {
     TOK_MAX_TOKEN = 65536,
     TOK_MAX_MERGES = 4194304,
     TOK_MAX_SPECIAL = 512,
+    TOK_MAX_PIECE = 512, /* unigram and WordPiece look so far ahead from every character */
     TOK_MAX_PROBES = 1024 /* steps in a hash table before a file is called hostile */
 };
 #define TOK_MAX_TEXT ((size_t)1 << 30)
