@@ -241,8 +241,8 @@ TEST(bash_completes)
     static const char *const cases[][2] = {
         { "rung|so", "solve" },
         { "rung|solve|--me", "--method" },
-        { "rung|solve|--method|bes", "best-of-n" },
-        { "rung|solve|--method|=|bes", "best-of-n" },
+        { "rung|solve|--method|maj", "majority" },
+        { "rung|solve|--method|=|maj", "majority" },
         { "rung|solve|--color|=", "auto always never" },
         { "rung|model|pu", "pull" },
         { "rung|model|pull|gemma", "gemma3-270m" },
@@ -280,7 +280,7 @@ TEST(fish_completes)
     static const char *const cases[][2] = {
         { "rung so", "solve" },
         { "rung solve --met", "--method" },
-        { "rung solve --method bes", "best-of-n" },
+        { "rung solve --method maj", "majority" },
         { "rung model pu", "pull" },
         { "rung help --completion f", "fish" },
     };

@@ -4,8 +4,11 @@
 
 #include <jansson.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
+
+RG_API_BEGIN
 
 enum { RG_JSON_MAX_DEPTH = 64 };
 
@@ -14,4 +17,5 @@ enum { RG_JSON_MAX_DEPTH = 64 };
  * names something twice in one object: all before memory is spent on it. */
 rg_status rg_json_parse(json_t **out, rg_str text, size_t max_values, const char *what, rg_err *e);
 
+RG_API_END
 #endif

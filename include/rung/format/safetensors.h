@@ -13,10 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 #include "rung/base/file.h"
 #include "rung/base/numtype.h"
+
+RG_API_BEGIN
 
 enum { RG_SAFET_MAX_DIMS = 8, RG_SAFET_MAX_NAME = 512 };
 
@@ -70,4 +73,5 @@ rg_status rg_safet_write(rg_safet_writer *w, const void *p, size_t n, rg_err *e)
 rg_status rg_safet_finish(rg_safet_writer *w, rg_err *e);
 void      rg_safet_abandon(rg_safet_writer *w);                     /* NULL is fine */
 
+RG_API_END
 #endif

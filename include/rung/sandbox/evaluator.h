@@ -13,12 +13,11 @@
 #ifndef RUNG_SANDBOX_EVALUATOR_H
 #define RUNG_SANDBOX_EVALUATOR_H
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 /* Why a block stopped: a Python-like exception type and a sentence.  type "" = it did not. */
 typedef struct rg_eval_fault {
@@ -37,7 +36,5 @@ void      rg_eval_free(rg_eval *v);     /* NULL is fine */
 rg_status rg_eval_run(rg_eval *v, rg_str code, bool echo, size_t steps, rg_buf *out, rg_eval_fault *fault,
                       rg_err *e);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif

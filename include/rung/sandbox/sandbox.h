@@ -18,13 +18,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rung/base/api.h"
 #include "rung/base/buf.h"
 #include "rung/base/call.h"
 #include "rung/base/err.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+RG_API_BEGIN
 
 /* What stands between the code and the host.  The level asked for is had in full or
  * rg_sandbox_open refuses with RG_ESANDBOX, naming the step that failed and why. */
@@ -154,7 +153,5 @@ bool rg_code_block_next(rg_str *code, rg_str text, size_t *at);
 /* The result record: {"status":...,"stdout":...,...}, one line without a newline. */
 void rg_ran_json(rg_buf *b, const rg_ran *r);
 
-#ifdef __cplusplus
-}
-#endif
+RG_API_END
 #endif
