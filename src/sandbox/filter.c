@@ -139,13 +139,26 @@ static int allow(scmp_filter_ctx f, const char *name)
     return seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0);
 }
 
+/* Argument number `arg`, as far as `mask` goes, is `value`. */
+static struct scmp_arg_cmp is(unsigned arg, scmp_datum_t mask, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){ .arg = arg, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value };
+}
+
+static int allow_if(scmp_filter_ctx f, int nr, struct scmp_arg_cmp condition)
+{
+    return seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &condition);
+}
+
+#define ALL UINT64_C(0xffffffff) /* commands and flags are 32 bits wide */
+
 /* fcntl without leases, owners, signals, seals and locks (which other sandboxes would see). */
 static int allow_fcntl(scmp_filter_ctx f)
 {
     static const unsigned ok[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL };
     int bad = 0;
     for (size_t i = 0; i < RG_COUNT(ok); i++)
-        bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, ok[i]));
+        bad |= allow_if(f, SCMP_SYS(fcntl), is(1, ALL, ok[i]));
     return bad;
 }
 
@@ -155,7 +168,7 @@ static int allow_ioctl(scmp_filter_ctx f)
     static const unsigned ok[] = { TCGETS, FIOCLEX, FIONCLEX, FIONREAD, TIOCGWINSZ };
     int bad = 0;
     for (size_t i = 0; i < RG_COUNT(ok); i++)
-        bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ok[i]));
+        bad |= allow_if(f, SCMP_SYS(ioctl), is(1, ALL, ok[i]));
     return bad;
 }
 
@@ -165,17 +178,16 @@ static int allow_threads(scmp_filter_ctx f)
 {
     const scmp_datum_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
                                 CLONE_NEWPID | CLONE_NEWNET | CLONE_PTRACE | CLONE_PARENT;
-    int bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                               SCMP_A0(SCMP_CMP_MASKED_EQ, spaces | CLONE_THREAD, CLONE_THREAD));
+    const int bad = allow_if(f, SCMP_SYS(clone), is(0, spaces | CLONE_THREAD, CLONE_THREAD));
     return bad | seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-/* Naming a thread or a mapping; reading one's own limits, not setting any. */
+/* Naming a thread; reading one's own limits, not setting any. */
 static int allow_some(scmp_filter_ctx f, bool alone)
 {
-    int bad = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-    bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0),
-                            SCMP_A2(SCMP_CMP_EQ, 0));
+    const struct scmp_arg_cmp own_and_read[2] = { is(0, ALL, 0), is(2, UINT64_MAX, 0) };
+    int bad = allow_if(f, SCMP_SYS(prctl), is(0, ALL, PR_SET_NAME));
+    bad |= seccomp_rule_add_array(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, own_and_read);
     if (alone) /* abort() and raise(); every process it can name is the session's own */
         bad |= seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 0);
     return bad;
