@@ -296,6 +296,7 @@ TEST(nobody_gets_out)
     plant();
     const int bad = run_rows();
     nothing_outside();
+    remove("/tmp/rung-canary");
     if (bad == 201)
         skip();
     assert_int_equal(bad, 0);
@@ -309,6 +310,7 @@ TEST(nobody_gets_out_of_an_ordinary_users_sandbox)
     plant();
     const int bad = box_as_user(run_rows);
     nothing_outside();
+    remove("/tmp/rung-canary");
     if (bad == 200 || bad < 0)
         skip();
     assert_int_equal(bad, 0);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 
 static bool put(const char *path, const char *text)
 {
@@ -98,6 +99,58 @@ TEST(level_2_on_request_holds_without_namespaces)
     CHECK(box_back_to(none));
 }
 
+/* ---- a supervisor that is killed ---- */
+
+/* Opens a sandbox, says so, and runs a block that would last for half a minute. */
+static void run_for_long(int ready)
+{
+    rg_sandbox_opt o = RG_SANDBOX_DEFAULTS;
+    rg_sandbox *b = NULL;
+    rg_session *s = NULL;
+    rg_ran r;
+    o.cpu_ms = 30000;
+    if (rg_sandbox_open(&b, &o, NULL, NULL) == RG_OK && rg_session_open(&s, b, 1, NULL) == RG_OK &&
+        write(ready, "x", 1) == 1)
+        (void)rg_session_run(s, rg_str_of("sum(range(10**12))"), &r, NULL, NULL);
+    _exit(0);
+}
+
+/* Orphans become ours to count, and to reap. */
+static bool all_gone(void)
+{
+    for (int i = 0; i < 500; i++) {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (box_processes() == 0)
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+TEST(when_the_program_is_killed_its_sandbox_goes_too)
+{
+    int ready[2];
+    char byte;
+    const rg_sandbox_opt o = RG_SANDBOX_DEFAULTS;
+    rg_sandbox *b = box_open(&o);
+    if (b == NULL)
+        skip();
+    rg_sandbox_close(b);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    assert_int_equal(pipe(ready), 0);
+    const pid_t pid = fork();
+    if (pid == 0)
+        run_for_long(ready[1]);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    CHECK(box_processes() >= 5); /* it, H0, H1, Python, S1, and the worker */
+    kill(pid, SIGKILL);
+    CHECK(all_gone());
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+}
+
 TEST(without_python_blocks_are_unavailable_and_the_evaluator_works)
 {
     rg_err e = RG_ERR_INIT;
@@ -130,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_user_namespaces_it_refuses_and_says_so),
         cmocka_unit_test(level_2_on_request_holds_without_namespaces),
+        cmocka_unit_test(when_the_program_is_killed_its_sandbox_goes_too),
         cmocka_unit_test(without_python_blocks_are_unavailable_and_the_evaluator_works),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
