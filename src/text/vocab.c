@@ -196,6 +196,8 @@ static rg_status build_index(vocab *v, bool skip_foreign, rg_err *e)
 /* Writes what a token of ordinary spelling stands for; SIZE_MAX when it is spelled otherwise. */
 static size_t unspell(char *to, const tok_decl *d, rg_str text)
 {
+    if (text.n == 0)
+        return SIZE_MAX;
     if (d->spelling == SPELL_BYTES)
         return rg__vocab_decode(to, text);
     if (d->spelling == SPELL_RAW || (d->spelling == SPELL_SPACE && memchr(text.p, ' ', text.n)))
