@@ -23,7 +23,8 @@ import sys
 import gguf
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig, LlamaForCausalLM, Qwen2Config,
+                          Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
 LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -36,6 +37,12 @@ LAYER_NAMES = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+HEAD_NORMS = {"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
+OWN_NAMES = {
+    "qwen3": HEAD_NORMS,
+    "gemma3": HEAD_NORMS | {"post_attention_norm": "post_attention_layernorm", "ffn_norm": "pre_feedforward_layernorm",
+                            "post_ffw_norm": "post_feedforward_layernorm"},
+}
 WHOLE_NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
@@ -43,14 +50,15 @@ WHOLE_NAMES = {
 }
 
 
-def hf_name(name):
-    """The transformers name of a GGUF tensor of a llama or qwen2 file."""
+def hf_name(name, arch):
+    """The transformers name of a GGUF tensor."""
     if name in WHOLE_NAMES:
         return WHOLE_NAMES[name]
+    names = LAYER_NAMES | OWN_NAMES.get(arch, {})
     m = re.fullmatch(r"blk\.(\d+)\.(\w+)\.(weight|bias)", name)
-    if not m or m[2] not in LAYER_NAMES:
-        raise ValueError(f"tensor {name} has no place in a llama or qwen2 model")
-    return f"model.layers.{m[1]}.{LAYER_NAMES[m[2]]}.{m[3]}"
+    if not m or m[2] not in names:
+        raise ValueError(f"tensor {name} has no place in a {arch} model")
+    return f"model.layers.{m[1]}.{names[m[2]]}.{m[3]}"
 
 
 def half_split_rows(w, n_head):
@@ -85,12 +93,18 @@ def rope_parameters(keys):
 
 
 def config_of(keys, reader):
-    classes = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM)}
+    classes = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+               "qwen3": (Qwen3Config, Qwen3ForCausalLM), "gemma3": (Gemma3TextConfig, Gemma3ForCausalLM)}
     if keys.arch not in classes:
-        raise ValueError(f"architecture {keys.arch} is not handled here (llama, qwen2 are)")
+        raise ValueError(f"architecture {keys.arch} is not handled here ({', '.join(classes)} are)")
     make, model_class = classes[keys.arch]
     n_head, width = keys.own("attention.head_count"), keys.own("embedding_length")
     names = {t.name for t in reader.tensors}
+    rope, more = rope_parameters(keys), {}
+    if keys.arch == "gemma3":
+        rope = {"full_attention": rope, "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}}
+        more = dict(sliding_window=keys.own("attention.sliding_window"), pad_token_id=0, sliding_window_pattern=6,
+                    query_pre_attn_scalar=keys.own("attention.key_length"))
     config = make(
         vocab_size=len(keys.get("tokenizer.ggml.tokens")),
         hidden_size=width,
@@ -102,14 +116,15 @@ def config_of(keys, reader):
         rms_norm_eps=keys.own("attention.layer_norm_rms_epsilon"),
         max_position_embeddings=keys.own("context_length"),
         tie_word_embeddings="output.weight" not in names,
-        rope_parameters=rope_parameters(keys),
+        rope_parameters=rope,
         attn_implementation="eager",
+        **more,
     )
     return config, model_class
 
 
 def load(path):
-    """(transformers model in float32, Keys) of a llama or qwen2 GGUF file of any gguf-py number format."""
+    """(transformers model in float32, Keys) of a GGUF file of any gguf-py number format."""
     reader = gguf.GGUFReader(path)
     keys = Keys(reader)
     config, model_class = config_of(keys, reader)
@@ -123,15 +138,21 @@ def load(path):
         kind = t.name.split(".")[2] if t.name.startswith("blk.") else ""
         if keys.arch == "llama" and kind in heads:
             w = half_split_rows(w, heads[kind])
-        state[hf_name(t.name)] = torch.from_numpy(np.array(w, dtype=np.float32))
+        if keys.arch == "gemma3" and "norm" in t.name:
+            w = w - np.float32(1)           # transformers adds it again
+        state[hf_name(t.name, keys.arch)] = torch.from_numpy(np.array(w, dtype=np.float32))
     with torch.device("meta"):
         model = model_class(config)
     model = model.to_empty(device="cpu").float().eval()
+    if keys.arch == "gemma3":               # buffers that meta left without content
+        model.model.embed_tokens.embed_scale = torch.tensor(config.hidden_size ** 0.5)
+        model.model.rotary_emb = type(model.model.rotary_emb)(config)
     missing, unexpected = model.load_state_dict(state, strict=False)
     if set(missing) - {"lm_head.weight"} or unexpected or ("lm_head.weight" in missing) != config.tie_word_embeddings:
         raise ValueError(f"tensors missing: {missing}; not wanted: {unexpected}")
     model.tie_weights()
-    set_rope(model, config, divisors)
+    if keys.arch != "gemma3":
+        set_rope(model, config, divisors)
     return model, keys
 
 
@@ -177,7 +198,7 @@ def perplexity(model, ids, c, chunks, bos):
 
 
 def adds_bos(keys):
-    """What llama.cpp decides for byte-level BPE: the file's word, else by pre-tokenizer."""
+    """What llama.cpp decides: the file's word, else by pre-tokenizer."""
     default = keys.get("tokenizer.ggml.pre") in ("llama-bpe", "llama3", "llama-v3")
     return bool(keys.get("tokenizer.ggml.add_bos_token", default))
 
