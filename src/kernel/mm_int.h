@@ -146,7 +146,7 @@ static inline __attribute__((always_inline)) rg__sums rg__sums_of(rg_act kind)
 /* Where such a record keeps its scale. */
 static inline __attribute__((always_inline)) size_t rg__act_256_d(rg_act kind)
 {
-    return RG__ACT_SUMS + 4u * (RG__GROUP_K / rg__sums_of(kind).run);
+    return RG__ACT_SUMS + (size_t)4 * RG__GROUP_K / rg__sums_of(kind).run;
 }
 
 static inline size_t rg__act_cols(size_t N)

@@ -47,7 +47,7 @@ static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size
     const uint8_t *u##p = rg__unit_at(a.w + (p) * a.w_step, L, b0 + b, &in##p);                  \
     if (stream) prefetch_head(u##p, L, in##p);
 #define SCALES(p)   const scales f##p = block_scales(u##p, in##p, a.half + (p), L);
-/* The second scales are asked for where they are used: fewer registers wait. */
+/* With mins the second scales are asked for where they are used: eight fewer registers wait. */
 #define SECOND(p)   const scales g##p = block_scales(u##p, in##p, a.half + (p), L);
 #define START(p, c) vi i##p##c = int_start(rec, RG__NC, L, i, c);
 #define AGAIN(p, c) i##p##c = int_start(rec, RG__NC, L, i + 1, c);
@@ -67,7 +67,7 @@ static RG__INLINE vi int_start(const uint8_t *rec, size_t nc, rg__layout L, size
     s##p##c = vf_fma(vf_of_int(i##p##c),                                                         \
         vf_mul(f##p.d, f32_at(rec, RG__ACT_32_D * RG__NC + 4 * (RG__NC * b + (c)))), s##p##c);
 #define FOLD_1(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), f##p.d, s##p##c);
-#define FOLD_2(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), g##p.d2, s##p##c);
+#define FOLD_2(p, c) s##p##c = vf_fma(vf_of_int(i##p##c), L.mins ? g##p.d2 : f##p.d2, s##p##c);
 #define MIN_1(p, c)                                                                              \
     s##p##c = vf_fma(f##p.m, f32_at(rec, m_at * RG__NC + 4 * (RG__NC * i + (c))), s##p##c);
 #define MIN_2(p, c)                                                                              \
