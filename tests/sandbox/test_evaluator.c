@@ -104,12 +104,37 @@ TEST(hostile_input_ends_soon)
     }
 }
 
+/* Only -Dtorture=true builds refuse allocations; elsewhere the first round ends it. */
+TEST(refused_allocations_are_survived)
+{
+    for (long k = 0; k < 100; k++) {
+        rg_buf out = RG_BUF_MAX(1 << 16);
+        rg_eval_fault fault = { .type = "" };
+        rg_eval *v = NULL;
+        rg_err e = RG_ERR_INIT;
+        rg_alloc_fail_at(k);
+        rg_status s = rg_eval_new(&v, &e);
+        if (s == RG_OK)
+            s = rg_eval_run(v, rg_str_of("x = 2**64; print(x, 0.5)"), false, 0, &out, &fault, &e);
+        rg_alloc_fail_at(-1);
+        const bool whole = s == RG_OK && fault.type[0] == '\0';
+        CHECK(!whole || strcmp(out.p, "18446744073709551616 1/2\n") == 0);
+        CHECK(s == RG_OK || s == RG_ENOMEM);
+        rg_eval_free(v);
+        rg_buf_free(&out);
+        if (whole)
+            return;
+    }
+    fail_msg("it never succeeded");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_and_refusals),
         cmocka_unit_test(variables_live_and_the_last_expression_can_be_shown),
         cmocka_unit_test(hostile_input_ends_soon),
+        cmocka_unit_test(refused_allocations_are_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
