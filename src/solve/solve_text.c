@@ -99,23 +99,21 @@ static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem 
     return RG_OK;
 }
 
-static rg_status prompt_ids(rg_ids *ids, const rg_lm *lm, const rg_problem *p, const rg_solve_opt *o,
-                            int64_t now_unix, rg_err *e)
+/* *messages is yours to json_decref. */
+static rg_status prompt_ids(rg_ids *ids, json_t **messages, const rg_lm *lm, const rg_problem *p,
+                            const rg_solve_opt *o, int64_t now_unix, rg_err *e)
 {
-    json_t *messages;
-    RG_TRY(messages_of(&messages, rg_lm_bundle(lm), p, o, e));
+    RG_TRY(messages_of(messages, rg_lm_bundle(lm), p, o, e));
     const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = now_unix };
-    const rg_status s = rg_chat_ids(ids, rg_lm_bundle(lm), messages, &co, e);
-    json_decref(messages);
-    return s;
+    return rg_chat_ids(ids, rg_lm_bundle(lm), *messages, &co, e);
 }
 
-static rg_status prompt_node(rg_lm_node **out, rg_lm *lm, const rg_problem *p, const rg_solve_opt *o,
-                             rg_err *e)
+static rg_status prompt_node(rg_lm_node **out, json_t **messages, rg_lm *lm, const rg_problem *p,
+                             const rg_solve_opt *o, rg_err *e)
 {
     rg_ids ids = { 0 };
     *out = NULL;
-    rg_status s = prompt_ids(&ids, lm, p, o, o->now_unix, e);
+    rg_status s = prompt_ids(&ids, messages, lm, p, o, o->now_unix, e);
     if (s == RG_OK)
         s = rg_lm_node_for(out, lm, NULL, ids.id, ids.n, e);
     rg_ids_free(&ids);
@@ -131,15 +129,17 @@ rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, 
     char sha[65];
     rg_ids ids = { 0 };
     rg_buf b = RG_BUF_MAX(1 << 22);
+    json_t *messages = NULL;
     rg_status s;
     RG_GO(s, done, rg_bundle_hash(sha, rg_lm_bundle(lm), e));
-    RG_GO(s, done, prompt_ids(&ids, lm, &probe, o, 0, e));
+    RG_GO(s, done, prompt_ids(&ids, &messages, lm, &probe, o, 0, e));
     rg_buf_printf(&b, "schema 2|%s|%zu|%016llx|", sha, rg_lm_ctx(lm),
                   (unsigned long long)rg_hash64(ids.id, ids.n * sizeof *ids.id, 0));
     rg__settings_json(&b, o);
     RG_GO(s, done, rg_buf_check(&b, "the settings", e));
     snprintf(out, 17, "%016llx", (unsigned long long)rg_hash64(b.p, b.n, 0));
 done:
+    json_decref(messages);
     rg_ids_free(&ids);
     rg_buf_free(&b);
     return s;
@@ -236,6 +236,7 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
 {
     rg_record *r = NULL;
     rg_lm_node *root = NULL;
+    json_t *messages = NULL;
     rg_status s = RG_OK;
     *out = NULL;
     if (rg_str_trim(rg_str_of(problem->text)).n == 0)
@@ -243,12 +244,13 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
     if (o->score == RG_SCORE_ORACLE && problem->gold == NULL)
         RG_FAIL(e, RG_EARG, "%s has no right answer to go by: --score oracle needs one", problem->id);
     RG_GO(s, done, record_new(&r, lm, problem, o, e));
-    RG_GO(s, done, prompt_node(&root, lm, problem, o, e));
+    RG_GO(s, done, prompt_node(&root, &messages, lm, problem, o, e));
     r->prompt_tokens = rg_lm_node_len(root);
     r->prompt_flops = rg_lm_flops(lm, 0, r->prompt_tokens, 0);
 
-    rg__text_ports_init(r->text, lm, o, problem, root, call);
+    rg__text_ports_init(r->text, lm, o, problem, root, messages, call);
     root = NULL;
+    messages = NULL;
     rg_oracle oracle = { .gold = rg_str_of(r->gold), .answer_of = answer_of };
     const rg_scorer scorer = scorer_of(o, &oracle);
     const rg_proposer proposer = rg__text_proposer(r->text);
@@ -261,6 +263,7 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
     settle(r);
 done:
     rg_lm_release(root);
+    json_decref(messages);
     if (s != RG_OK && (r == NULL || r->run.tree.n < 2)) {
         rg_record_free(r);
         return s;

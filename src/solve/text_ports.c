@@ -10,11 +10,15 @@ enum { ANSWER_MAX = 1 << 16, PATH_MAX_BYTES = 1 << 26 };
 /* ---- nodes ---- */
 
 void rg__text_ports_init(text_ports *p, rg_lm *lm, const rg_solve_opt *o, const rg_problem *problem,
-                         rg_lm_node *root, const rg_call *call)
+                         rg_lm_node *root, json_t *messages, const rg_call *call)
 {
-    *p = (text_ports){
-        .lm = lm, .o = o, .id = problem->id, .gold = problem->gold, .call = call, .root = { .node = root }
-    };
+    *p = (text_ports){ .lm = lm,
+                       .o = o,
+                       .id = problem->id,
+                       .gold = problem->gold,
+                       .call = call,
+                       .messages = messages,
+                       .root = { .node = root } };
 }
 
 static void node_free(text_node *v)
@@ -43,6 +47,7 @@ void rg__text_ports_free(text_ports *p)
     for (size_t i = 0; i < p->n; i++)
         node_free(p->all[i]);
     rg_lm_release(p->root.node);
+    json_decref(p->messages);
     rg_free(p->all);
     rg_free(p->class_of);
     memset(p, 0, sizeof *p);
@@ -219,9 +224,9 @@ static bool ends_here(const expansion *x, const want *w, const rg_gen_out *out, 
     return true;
 }
 
-static rg_status make_node(text_node **v, const expansion *x, const want *w, const rg_gen_out *out, rg_err *e)
+static rg_status make_node(text_node **v, text_ports *p, const text_node *up, const rg_gen_out *out,
+                           rg_err *e)
 {
-    const text_node *up = x->job[w->job].at->handle;
     *v = rg_calloc(1, sizeof **v);
     char *text = rg_strndup(out->text.p, out->text.n);
     if (*v == NULL || text == NULL) {
@@ -237,12 +242,20 @@ static rg_status make_node(text_node **v, const expansion *x, const want *w, con
                        .path_tokens = up->path_tokens + out->n,
                        .path_logp = up->path_logp + out->logp_sum,
                        .correct = -1 };
-    const rg_status s = own(x->p, *v, e);
+    const rg_status s = own(p, *v, e);
     if (s != RG_OK) {
         node_free(*v);
         *v = NULL;
     }
     return s;
+}
+
+static rg_status finish_answer(text_ports *p, text_node *v, rg_child *child, rg_err *e)
+{
+    RG_TRY(read_answer(p, v, e));
+    RG_TRY(class_of(p, v, &child->answer_class, e));
+    tell(p, v, child->index);
+    return RG_OK;
 }
 
 static uint64_t content_of(const expansion *x, const text_node *v)
@@ -256,7 +269,7 @@ static uint64_t content_of(const expansion *x, const text_node *v)
 static rg_status take(const expansion *x, const want *w, const rg_gen_out *out, rg_child *child, rg_err *e)
 {
     text_node *v;
-    RG_TRY(make_node(&v, x, w, out, e));
+    RG_TRY(make_node(&v, x->p, x->job[w->job].at->handle, out, e));
     child->handle = v;
     child->terminal = ends_here(x, w, out, &child->finish);
     child->content = w->whole ? 0 : content_of(x, v);
@@ -267,10 +280,16 @@ static rg_status take(const expansion *x, const want *w, const rg_gen_out *out, 
         v->node = rg_lm_retain(out->node);
         return RG_OK;
     }
-    RG_TRY(read_answer(x->p, v, e));
-    RG_TRY(class_of(x->p, v, &child->answer_class, e));
-    tell(x->p, v, child->index);
-    return RG_OK;
+    return finish_answer(x->p, v, child, e);
+}
+
+rg_status rg__text_whole(text_ports *p, const rg_gen_out *out, rg_child *child, rg_err *e)
+{
+    text_node *v;
+    RG_TRY(make_node(&v, p, &p->root, out, e));
+    child->handle = v;
+    p->context_tokens += rg_lm_node_len(out->node);
+    return finish_answer(p, v, child, e);
 }
 
 static rg_go on_gen(void *arg, size_t i, const rg_gen_out *out)
@@ -337,6 +356,8 @@ static rg_status expand(void *self, const rg_job *jobs, size_t n, rg_on_child on
 {
     text_ports *p = self;
     size_t total = 0;
+    if (n > 0 && jobs->want == RG_WANT_REVISION)
+        return rg__text_revise(p, jobs, n, on, arg, call, e);
     for (size_t j = 0; j < n; j++)
         total += jobs[j].n;
     rg_gen *gen = rg_calloc(RG_MAX(total, (size_t)1), sizeof *gen);

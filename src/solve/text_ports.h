@@ -6,6 +6,8 @@
 #ifndef RUNG_SOLVE_TEXT_PORTS_H
 #define RUNG_SOLVE_TEXT_PORTS_H
 
+#include <jansson.h>
+
 #include "rung/text/steps.h"
 
 #include "solve_int.h"
@@ -29,6 +31,7 @@ typedef struct text_ports {
     const rg_solve_opt *o;
     const char *id, *gold; /* of the problem */
     const rg_call *call;
+    json_t *messages; /* of the prompt: what a revision's conversation begins with */
     text_node root;
     text_node **all; /* every node handed out, to be freed */
     size_t n, cap;
@@ -37,13 +40,19 @@ typedef struct text_ports {
     uint64_t context_tokens; /* what reading the whole context again at each step would have cost */
 } text_ports;
 
-/* root: the prompt's node, which it takes over. */
+/* root: the prompt's node, and its messages: it takes both over. */
 void rg__text_ports_init(text_ports *p, rg_lm *lm, const rg_solve_opt *o, const rg_problem *problem,
-                         rg_lm_node *root, const rg_call *call);
+                         rg_lm_node *root, json_t *messages, const rg_call *call);
 /* Lets the lm's state go; texts and answers stay. */
 void rg__text_ports_close(text_ports *p);
 void rg__text_ports_free(text_ports *p);
 rg_proposer rg__text_proposer(text_ports *p);
+
+/* A whole answer that stands alone: its node, its answer and the class of it, put into child. */
+rg_status rg__text_whole(text_ports *p, const rg_gen_out *out, rg_child *child, rg_err *e);
+/* Children of RG_WANT_REVISION. */
+rg_status rg__text_revise(text_ports *p, const rg_job *jobs, size_t n, rg_on_child on, void *arg,
+                          const rg_call *call, rg_err *e);
 
 /* The text from the first step to v, with a zero behind it. */
 rg_status rg__path_text(rg_buf *b, const text_node *v, rg_err *e);

@@ -24,6 +24,14 @@ static const rg_policy_prompt PROMPTS[] = {
     { "none", "the problem and nothing else", NULL, NULL },
 };
 
+const char rg_prompt_review[] = "Check the solution above paragraph by paragraph. Quote the first paragraph "
+                                "that holds an error and explain the "
+                                "error. Do not solve the problem again. If every paragraph is right, say so.";
+const char rg_prompt_revise_lead[] =
+    "There may be a problem in your solution. Please think about it again with this review in mind:\n\n> ";
+const char rg_prompt_revise_end[] =
+    "\n\nWrite the whole solution again, from the beginning to the final answer.";
+
 const rg_policy_prompt *rg_policy_prompt_find(const char *name)
 {
     for (size_t i = 0; i < sizeof PROMPTS / sizeof PROMPTS[0]; i++)

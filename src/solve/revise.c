@@ -1,0 +1,186 @@
+/* revise.c - a new whole answer after a critique (spec of test-time scaling, section 13).
+ *
+ *   problem, answer, "check it"            ->  review      (the policy's own, or the scorer's note)
+ *   problem, answer, the review            ->  new answer
+ *
+ * Both are one batch for all jobs.  The new answer's text stands alone: it is not joined to the
+ * answer that it revises.  The review's tokens are counted with it. */
+#include <string.h>
+
+#include "rung/base/rng.h"
+#include "rung/bundle/chat.h"
+#include "rung/text/prompt.h"
+
+#include "text_ports.h"
+
+enum { REVIEW_TOKENS = 512, REVIEW_BYTES = 1 << 16 };
+
+typedef struct revision {
+    const rg_job *job;
+    size_t index;
+    char *review; /* zero-terminated text */
+    size_t review_tokens;
+    double review_logp, review_flops;
+} revision;
+
+/* Draws of the review and of the new answer come from streams of their own. */
+static uint64_t stream_of(const revision *r, bool review)
+{
+    const uint64_t child = rg_stream_child(r->job->at->stream, r->index);
+    return review ? rg_stream_child(child, 0) : child;
+}
+
+/* Model text may stop inside a character: the broken end is left out. */
+static json_t *message(const char *role, const char *text)
+{
+    size_t n = strlen(text);
+    json_t *m = rg_chat_message(role, rg_str_n(text, n));
+    for (int cut = 0; m == NULL && cut < 4 && n > 0; cut++)
+        m = rg_chat_message(role, rg_str_n(text, --n));
+    return m;
+}
+
+static rg_status request(char **out, const revision *r, rg_err *e)
+{
+    rg_buf b = RG_BUF_MAX((size_t)2 * REVIEW_BYTES);
+    *out = NULL;
+    if (r->review == NULL)
+        rg_buf_puts(&b, rg_prompt_review);
+    else {
+        rg_buf_puts(&b, rg_prompt_revise_lead);
+        rg_buf_puts(&b, r->review);
+        rg_buf_puts(&b, rg_prompt_revise_end);
+    }
+    const rg_status s = rg_buf_check(&b, "a review", e);
+    if (s == RG_OK)
+        *out = rg_buf_take(&b);
+    rg_buf_free(&b);
+    return s;
+}
+
+/* The conversation so far and one more request, as a node. */
+static rg_status node_of(rg_lm_node **out, const text_ports *p, const revision *r, rg_err *e)
+{
+    const text_node *v = r->job->at->handle;
+    const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = p->o->now_unix };
+    rg_ids ids = { 0 };
+    char *ask = NULL;
+    json_t *m = json_copy(p->messages);
+    rg_status s = request(&ask, r, e);
+    if (s == RG_OK && (json_array_append_new(m, message("assistant", v->text)) != 0 ||
+                       json_array_append_new(m, message("user", ask)) != 0))
+        s = rg_err_set(e, RG_EFORMAT, __FILE__, __LINE__,
+                       "%s: an answer is not UTF-8 text: it cannot be revised", p->id);
+    if (s == RG_OK)
+        s = rg_chat_ids(&ids, rg_lm_bundle(p->lm), m, &co, e);
+    if (s == RG_OK)
+        s = rg_lm_node_for(out, p->lm, p->root.node, ids.id, ids.n, e);
+    rg_ids_free(&ids);
+    rg_free(ask);
+    json_decref(m);
+    return s;
+}
+
+static void release_all(rg_gen *gen, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        rg_lm_release(gen[i].from);
+}
+
+/* One generation for each revision, from the node that its state of work asks for. */
+static rg_status generate(text_ports *p, const revision *r, size_t n, size_t max_tokens, bool review,
+                          rg_on_gen on, void *arg, const rg_call *call, rg_err *e)
+{
+    rg_gen *gen = rg_calloc(n, sizeof *gen);
+    rg_status s = RG_OK;
+    if (gen == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %zu revisions", n);
+    for (size_t i = 0; i < n && s == RG_OK; i++) {
+        gen[i] = (rg_gen){ .sampling = &p->o->sampling,
+                           .max_tokens = max_tokens,
+                           .stream = stream_of(&r[i], review),
+                           .stop = review ? NULL : p->o->stop,
+                           .n_stop = review ? 0 : p->o->n_stop };
+        s = node_of(&gen[i].from, p, &r[i], e);
+    }
+    if (s == RG_OK)
+        s = rg_lm_generate(p->lm, gen, n, on, arg, call, e);
+    release_all(gen, n);
+    rg_free(gen);
+    return s;
+}
+
+static rg_go keep_review(void *arg, size_t i, const rg_gen_out *out)
+{
+    revision *r = (revision *)arg + i;
+    r->review = rg_strndup(out->text.p, out->text.n);
+    r->review_tokens = out->n;
+    r->review_logp = out->logp_sum;
+    r->review_flops = out->flops;
+    rg_lm_release(out->node);
+    return RG_GO_ON;
+}
+
+/* ---- the new answers ---- */
+
+typedef struct revising {
+    text_ports *p;
+    revision *r;
+    rg_on_child on;
+    void *arg;
+    const rg_job *jobs;
+    rg_status status;
+    rg_err *e;
+} revising;
+
+static rg_go hand_over(void *arg, size_t i, const rg_gen_out *out)
+{
+    revising *x = arg;
+    const revision *r = &x->r[i];
+    rg_child child = { .index = r->index,
+                       .stream = stream_of(r, false),
+                       .tokens = out->n + r->review_tokens,
+                       .logp = out->logp_sum + r->review_logp,
+                       .flops = out->flops + r->review_flops,
+                       .finish = out->finish,
+                       .terminal = true,
+                       .answer_class = RG_NO_CLASS };
+    if (out->finish != RG_F_CANCELLED)
+        x->status = rg__text_whole(x->p, out, &child, x->e);
+    rg_lm_release(out->node);
+    return x->status != RG_OK ? RG_ENOUGH : x->on(x->arg, (size_t)(r->job - x->jobs), &child);
+}
+
+static revision *list(const rg_job *jobs, size_t n, size_t *total)
+{
+    *total = 0;
+    for (size_t j = 0; j < n; j++)
+        *total += jobs[j].n;
+    revision *r = rg_calloc(RG_MAX(*total, (size_t)1), sizeof *r);
+    for (size_t j = 0, at = 0; j < n && r != NULL; j++)
+        for (size_t i = 0; i < jobs[j].n; i++)
+            r[at++] = (revision){ .job = &jobs[j], .index = jobs[j].first + i };
+    return r;
+}
+
+rg_status rg__text_revise(text_ports *p, const rg_job *jobs, size_t n, rg_on_child on, void *arg,
+                          const rg_call *call, rg_err *e)
+{
+    size_t total;
+    rg_status s = RG_OK;
+    revision *r = list(jobs, n, &total);
+    revising x = { .p = p, .r = r, .on = on, .arg = arg, .jobs = jobs, .e = e };
+    if (r == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %zu revisions", total);
+    RG_GO(s, done, generate(p, r, total, REVIEW_TOKENS, true, keep_review, r, call, e));
+    for (size_t i = 0; i < total; i++)
+        if (r[i].review == NULL)
+            RG_FAIL_GO(s, done, e, RG_ENOMEM, "no memory for a review");
+    RG_GO(s, done, generate(p, r, total, p->o->max_tokens, false, hand_over, &x, call, e));
+    s = x.status;
+done:
+    for (size_t i = 0; i < total; i++)
+        rg_free(r[i].review);
+    rg_free(r);
+    return s;
+}
