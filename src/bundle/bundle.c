@@ -91,11 +91,10 @@ static rg_status fits(const rg_bundle *b, rg_err *e)
     return RG_OK;
 }
 
-/* A folder's matrices often have more rows than there are tokens; a GGUF file spells each row. */
 static rg_status vocabulary_agrees(const rg_bundle *b, size_t rows, rg_err *e)
 {
     const size_t tokens = rg_vocab_size(b->tok);
-    if (rows == tokens || (rows > tokens && rg_files_gguf(b->f) == NULL))
+    if (rows == tokens)
         return RG_OK;
     RG_FAIL(e, RG_EFORMAT, "the embedding has %zu rows, the vocabulary %zu tokens: they must agree", rows,
             tokens);

@@ -99,7 +99,9 @@ static rg_status tokenizer_of_folder(rg_tokenizer **out, const rg_files *f, rg_e
                                   rg_str_n(f->tokenizer_config, f->tokenizer_config_n), e));
     for (size_t i = 0; i < f->n_end; i++)
         rg_token_add_end(*out, f->end[i]);
-    return RG_OK;
+    /* matrices are often rounded up to more rows than there are tokens */
+    const rg_file_tensor *embd = rg_files_find(f, "token_embd.weight");
+    return embd != NULL && embd->R > rg_vocab_size(*out) ? rg_tokenizer_pad(*out, embd->R, e) : RG_OK;
 }
 
 rg_status rg_files_tokenizer(rg_tokenizer **out, const rg_files *f, rg_err *e)
