@@ -32,6 +32,10 @@ float rg__enc_levels(const float *x, const float *w, size_t n, float top);
 /* x ~ s * codebook, the 16 levels of IQ4. */
 float rg__enc_iq4(const float *x, const float *w, size_t n);
 
+/* The same two without a search: the scale that just spans the run. */
+float rg__enc_span_symmetric(const float *x, size_t n, float top);
+void rg__enc_span_affine(float *s, float *m, const float *x, size_t n, float top);
+
 /* q = round half to even((x - m) / s), kept in [lo, hi], plus `add`; s == 0 gives q of 0. */
 void rg__enc_round(uint8_t *q, const float *x, size_t n, float s, float m, float lo, float hi, float add);
 void rg__enc_round_iq4(uint8_t *q, const float *x, size_t n, float s);

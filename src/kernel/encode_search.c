@@ -267,6 +267,25 @@ float rg__enc_iq4(const float *x, const float *w, size_t n)
     return b.s;
 }
 
+/* ---- no search: the scale that just spans the run ------------------------------------------ */
+
+float rg__enc_span_symmetric(const float *x, size_t n, float top)
+{
+    const float at = extreme(x, n);
+    return fabsf(at) >= TINY ? -at / top : 0;
+}
+
+void rg__enc_span_affine(float *s, float *m, const float *x, size_t n, float top)
+{
+    float min = x[0], max = x[0];
+    for (size_t i = 1; i < n; i++) {
+        min = x[i] < min ? x[i] : min;
+        max = x[i] > max ? x[i] : max;
+    }
+    *s = max - min >= TINY ? (max - min) / top : 0;
+    *m = min;
+}
+
 /* ---- rounding with the scale that is stored ---------------------------------------------- */
 
 void rg__enc_round(uint8_t *q, const float *x, size_t n, float s, float m, float lo, float hi, float add)

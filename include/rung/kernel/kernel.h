@@ -61,8 +61,9 @@ void rg_k_dequant_row(float *y, const void *row, uint32_t type, size_t K);
 
 /* The reverse: K floats to one row of bytes, of any type that rg_k_can_quantize (F32, F16, BF16,
  * Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS).  Scale and min of a block are
- * searched for the least weighted squared error; importance (K floats >= 0, NULL = none) says how
- * much the error of element k counts.  The bytes depend on the arguments alone.  A block that
+ * searched for the least weighted squared error (without importance not in Q8_0 and Q4_0 to Q5_1,
+ * whose scale just spans the block); importance (K floats >= 0, NULL = none) says how much the
+ * error of element k counts.  The bytes depend on the arguments alone.  A block that
  * holds a NaN or an infinity gets defined bytes of no meaning: look before. */
 bool rg_k_can_quantize(uint32_t type);
 void rg_k_quantize_row(void *out, const float *x, const float *importance, uint32_t type, size_t K);
