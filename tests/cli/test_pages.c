@@ -32,8 +32,8 @@ static void add_inner(verbs *v, const char *verb)
         return;
     for (p += 16; *p && *p != '\n' && *p != ';';) {
         const size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz");
-        char rest[16];
-        snprintf(rest, sizeof rest, "%.*s", (int)(n < 15 ? n : 15), p);
+        char rest[16] = "";
+        memcpy(rest, p, n < 15 ? n : 15);
         if (n > 0 && strncmp(p, "or ", 3) != 0 && v->n < MAX_VERBS)
             snprintf(v->name[v->n++], 32, "%.15s %.15s", verb, rest);
         p += n > 0 ? n : 1;

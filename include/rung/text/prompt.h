@@ -16,7 +16,9 @@ typedef struct rg_policy_prompt {
 const rg_policy_prompt *rg_policy_prompt_find(const char *name);            /* NULL = unknown */
 /* Refinement (section 13): what asks for a review of the solution just given, and what hands a
  * review back, before and after the review itself. */
-extern const char rg_prompt_review[], rg_prompt_revise_lead[], rg_prompt_revise_end[];
+extern const char rg_prompt_review[];
+extern const char rg_prompt_revise_lead[];
+extern const char rg_prompt_revise_end[];
 
 /* The family a model's name speaks of; "default" when it speaks of none. */
 const rg_policy_prompt *rg_policy_prompt_for_model(const char *model_name);
