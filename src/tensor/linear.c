@@ -20,11 +20,21 @@ static size_t act_bytes(rg_act kind, size_t T, size_t K)
     return whole * rg_act_bytes(kind, PIECE, K) + (rest ? rg_act_bytes(kind, rest, K) : 0);
 }
 
+/* Each matrix may want its own kind, so the largest MAX_MATRICES kinds. */
 size_t rg_ops_linear_bytes(size_t T, size_t K)
 {
-    size_t total = 0;
-    for (int kind = 0; kind < N_ACT; kind++)
-        total += RG_ROUND_UP(act_bytes((rg_act)kind, T, K), (size_t)64);
+    size_t most[MAX_MATRICES] = { 0 }, total = 0; /* greatest first */
+    for (int kind = 0; kind < N_ACT; kind++) {
+        size_t n = RG_ROUND_UP(act_bytes((rg_act)kind, T, K), (size_t)64);
+        for (size_t i = 0; i < MAX_MATRICES; i++)
+            if (n > most[i]) {
+                const size_t less = most[i];
+                most[i] = n;
+                n = less;
+            }
+    }
+    for (size_t i = 0; i < MAX_MATRICES; i++)
+        total += most[i];
     return total;
 }
 
