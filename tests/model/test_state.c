@@ -258,6 +258,7 @@ TEST(a_long_chain_of_forks_is_released_without_recursion)
 
 TEST(a_locked_store_says_at_once_and_later_what_the_system_refuses)
 {
+    nolock_or_skip();
     rg_err e = RG_ERR_INIT;
     rg_store *s = store_of(4), *refused = store_of(4);
     OK(rg_store_lock(s, &e), e);
