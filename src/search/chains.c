@@ -52,14 +52,13 @@ static rg_status sort_out(chains *c, rg_err *e)
     c->tip.n = 0;
     for (size_t i = 0; i < c->grown.n; i++) {
         const size_t v = c->grown.v[i];
-        if (worst_so_far(s, v) < s->o.reject_below)
+        const bool cut = rg__dead_if_cut(s, v);
+        if (!cut && worst_so_far(s, v) < s->o.reject_below)
             rg__dead_end(s, v, RG_F_NO_CANDIDATE, "a step fell below --reject-below");
-        else if (!s->t->node[v].terminal && s->t->node[v].finish == RG_F_LENGTH)
-            rg__dead_end(s, v, RG_F_LENGTH, "cut short at the token limit");
         else if (!s->t->node[v].terminal) {
             RG_TRY(rg__list_add(&c->tip, v, e));
             continue;
-        } else
+        } else if (!cut)
             rg__keep(s, v, "finished above the bound");
         RG_TRY(rg__finalist(s, v, e));
     }

@@ -120,10 +120,9 @@ static rg_status take_kid(rg_search *s, size_t parent, const kid *k, const rg__g
     *usable = true;
     if (!how->distinct)
         return RG_OK;
-    if (!v->terminal && v->finish == RG_F_LENGTH) {
+    if (rg__dead_if_cut(s, v->id)) {
         up->cut++;
         *usable = false;
-        rg__dead_end(s, v->id, RG_F_LENGTH, "cut short at the token limit");
     } else if (repeats_sibling(t, v, first)) {
         *usable = false;
         rg__prune(s, v->id, "says what a sibling says");

@@ -105,8 +105,8 @@ static rg_status step(filter *f, size_t depth, rg_err *e)
     for (size_t i = 0; i < f->N; i++) {
         if (i < f->refs)
             f->p[i].v = ancestor_at(t, f->p[i].goal, depth);
-        if (!t->node[f->p[i].v].terminal && t->node[f->p[i].v].finish == RG_F_LENGTH)
-            rg__dead_end(f->s, f->p[i].v, RG_F_LENGTH, "cut short at the token limit");
+        if (f->p[i].v != 0)
+            (void)rg__dead_if_cut(f->s, f->p[i].v);
     }
     return RG_OK;
 }

@@ -23,6 +23,8 @@ void rg__stop(rg_search *s, size_t v, const char *why);
 rg_status rg__finalist(rg_search *s, size_t v, rg_err *e);
 /* v can go no further: terminal without an answer. */
 void rg__dead_end(rg_search *s, size_t v, rg_finish finish, const char *why);
+/* A step that did not end as a step does (cut at its limit, or empty) is a dead end: was it one? */
+bool rg__dead_if_cut(rg_search *s, size_t v);
 
 /* ---- the ports (expand.c) ---- */
 

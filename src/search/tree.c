@@ -93,6 +93,15 @@ void rg__dead_end(rg_search *s, size_t v, rg_finish finish, const char *why)
     rg__prune(s, v, why);
 }
 
+bool rg__dead_if_cut(rg_search *s, size_t v)
+{
+    const rg_node *x = &s->t->node[v];
+    if (x->terminal || x->finish == RG_F_STOP)
+        return false;
+    rg__dead_end(s, v, x->finish, x->finish == RG_F_LENGTH ? "cut short at the token limit" : "says nothing");
+    return true;
+}
+
 /* ---- scores ---- */
 
 rg_status rg_node_set_steps(rg_node *v, const double *r, size_t n, rg_err *e)

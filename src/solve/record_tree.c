@@ -10,7 +10,7 @@ typedef struct drawing {
     rg_buf *b;
     const rg_record *r;
     size_t width;
-    bool color, steps;
+    bool color;
     size_t *child, *next; /* first child, next sibling; RG_NO_NODE = none */
     bool *on_path;        /* of the chosen answer */
 } drawing;

@@ -20,6 +20,7 @@ typedef struct world {
     double p, d;
     size_t tokens_in; /* steps that entered the verifier, each counted once */
     size_t batches;   /* calls of expand */
+    size_t mute;      /* this child of each expansion says nothing (counted from 1; 0 = none) */
 } world;
 
 /* A node's handle: steps so far, and how many of them are right (from the first on). */
@@ -66,6 +67,8 @@ static inline rg_child world_child(const world *w, const rg_job *job, size_t ind
     if (c.terminal)
         c.answer_class = world_answer(c.stream, right == depth);
     c.handle = world_handle(depth, right);
+    if (w->mute == index + 1 && !c.terminal)
+        c.finish = RG_F_NO_CANDIDATE;
     return c;
 }
 
