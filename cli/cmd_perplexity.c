@@ -1,6 +1,8 @@
 /* cmd_perplexity.c - `rung perplexity`: how well a model predicts a text. */
 #include "engine.h"
 
+#include "rung/bundle/chat.h"
+
 #include "rung/base/mem.h"
 #include "rung/lm/measure.h"
 
@@ -42,7 +44,8 @@ static rg_status text_perplexity(const cli_args *a, const opts *o, const cli_mod
     rg_buf out = RG_BUF_MAX(4096);
     rg_ids ids = { 0 };
     rg_ppl ppl;
-    rg_status s = rg_tokenize(rg_bundle_tokenizer(rg_engine_bundle(x)), text, RG_SPECIAL_NONE, &ids, e);
+    /* BOS in front where the vocabulary wants one, as llama.cpp has it: it moves the chunks by a token */
+    rg_status s = rg_text_ids(&ids, rg_engine_bundle(x), text, RG_SPECIAL_NONE, e);
     if (s == RG_OK)
         s = rg_perplexity(&ppl, rg_engine_lm(x), ids.id, ids.n, ctx, (size_t)o->chunks, call, e);
     rg_ids_free(&ids);
