@@ -35,6 +35,10 @@ struct rg_pool {
     atomic_size_t gate; /* OPEN, and the number of workers inside */
     atomic_uint epoch;  /* counts regions; what workers look at */
 
+    pthread_mutex_t turns;
+    pthread_cond_t turn;
+    unsigned long ticket, serving; /* of callers who share the pool */
+
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_uint sleepers;
@@ -122,6 +126,27 @@ static void *worker_main(void *arg)
     }
 }
 
+void rg_pool_enter(rg_pool *p)
+{
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->turns);
+    const unsigned long mine = p->ticket++;
+    while (p->serving != mine)
+        pthread_cond_wait(&p->turn, &p->turns);
+    pthread_mutex_unlock(&p->turns);
+}
+
+void rg_pool_leave(rg_pool *p)
+{
+    if (p == NULL)
+        return;
+    pthread_mutex_lock(&p->turns);
+    p->serving++;
+    pthread_cond_broadcast(&p->turn);
+    pthread_mutex_unlock(&p->turns);
+}
+
 void rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg)
 {
     if (n == 0)
@@ -180,6 +205,8 @@ rg_status rg_pool_new(rg_pool **out, size_t n_threads, rg_err *e)
     if (p == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for the thread pool");
     p->n_threads = n_threads;
+    pthread_mutex_init(&p->turns, NULL);
+    pthread_cond_init(&p->turn, NULL);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->thread = rg_calloc(n_threads, sizeof *p->thread);
@@ -206,6 +233,8 @@ void rg_pool_free(rg_pool *p)
     pthread_mutex_unlock(&p->lock);
     for (size_t i = 0; i < p->started; i++)
         pthread_join(p->thread[i], NULL);
+    pthread_cond_destroy(&p->turn);
+    pthread_mutex_destroy(&p->turns);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     rg_free(p->thread);

@@ -1,6 +1,10 @@
 #include "rung/bundle/chat.h"
 
+#include <string.h>
+
 #include "rung/base/mem.h"
+
+enum { TEXT_MAX = 16 << 20 };
 
 json_t *rg_chat_message(const char *role, rg_str content)
 {
@@ -39,8 +43,8 @@ static char *token_text(const rg_tokenizer *t, int32_t id)
     return rg_strndup(s.p, s.n);
 }
 
-rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o,
-                      rg_err *e)
+static rg_status render(rg_rendering *r, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o,
+                        rg_err *e)
 {
     const rg_template *tpl;
     RG_TRY(rg_bundle_template(&tpl, b, e));
@@ -48,7 +52,6 @@ rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, c
         RG_FAIL(e, RG_EARG, "%s carries no chat template: give one with --template (chatml, llama3, a file)",
                 rg_bundle_name(b));
     const rg_tokenizer *t = rg_bundle_tokenizer(b);
-    rg_rendering r = { .text = RG_BUF_MAX(16 << 20) };
     char *bos = token_text(t, rg_token_bos(t)), *eos = token_text(t, rg_token_eos(t));
     const rg_render_opt ro = { .messages = messages,
                                .kwargs = o->kwargs,
@@ -57,13 +60,73 @@ rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, c
                                .add_generation_prompt = o->add_generation_prompt,
                                .continue_final = o->continue_final,
                                .now_unix = o->now_unix };
-    rg_status s = bos == NULL || eos == NULL
-                      ? rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation")
-                      : rg_template_render(tpl, &ro, &r, e);
-    if (s == RG_OK)
-        s = tokenise(ids, t, &r, e);
-    rg_rendering_free(&r);
+    const rg_status s = bos == NULL || eos == NULL
+                            ? rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation")
+                            : rg_template_render(tpl, &ro, r, e);
     rg_free(bos);
     rg_free(eos);
+    return s;
+}
+
+rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o,
+                      rg_err *e)
+{
+    rg_rendering r = { .text = RG_BUF_MAX(TEXT_MAX) };
+    rg_status s = render(&r, b, messages, o, e);
+    if (s == RG_OK)
+        s = tokenise(ids, rg_bundle_tokenizer(b), &r, e);
+    rg_rendering_free(&r);
+    return s;
+}
+
+/* ---- going on with a conversation ---- */
+
+static size_t trimmed(rg_str s)
+{
+    while (s.n > 0 && strchr(" \t\r\n", s.p[s.n - 1]) != NULL)
+        s.n--;
+    return s.n;
+}
+
+/* The spans of r from byte `begin` on, as a rendering of their own. */
+static rg_status tokenise_from(rg_ids *ids, const rg_tokenizer *t, const rg_rendering *r, size_t begin,
+                               rg_err *e)
+{
+    rg_span *cut = rg_alloc(r->n_spans + 1, sizeof *cut);
+    size_t n = 0;
+    if (cut == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a conversation");
+    for (size_t i = 0; i < r->n_spans; i++)
+        if (r->spans[i].end > begin)
+            cut[n++] = (rg_span){ RG_MAX(r->spans[i].begin, begin) - begin, r->spans[i].end - begin,
+                                  r->spans[i].scaffold };
+    const rg_status s = rg_tokenize_spans(t, rg_str_n(r->text.p + begin, r->text.n - begin), cut, n, ids, e);
+    rg_free(cut);
+    return s;
+}
+
+rg_status rg_chat_ids_on(rg_ids *ids, bool *fits, const rg_bundle *b, const json_t *before,
+                         const json_t *after, const rg_chat_opt *o, rg_err *e)
+{
+    rg_rendering old = { .text = RG_BUF_MAX(TEXT_MAX) }, new = { .text = RG_BUF_MAX(TEXT_MAX) };
+    rg_chat_opt open = *o;
+    open.add_generation_prompt = false;
+    open.continue_final = true;
+    *fits = false;
+    rg_status s = render(&old, b, before, &open, e);
+    if (s == RG_OK)
+        s = render(&new, b, after, o, e);
+    if (s == RG_OK) {
+        const size_t n = trimmed(rg_buf_view(&old.text));
+        *fits = n > 0 && new.text.n >= n &&memcmp(old.text.p, new.text.p, n) == 0;
+        if (*fits) {
+            size_t at = n; /* blanks that both have stand in the node already */
+            while (at < old.text.n && at < new.text.n &&old.text.p[at] == new.text.p[at])
+                at++;
+            s = tokenise_from(ids, rg_bundle_tokenizer(b), &new, at, e);
+        }
+    }
+    rg_rendering_free(&old);
+    rg_rendering_free(&new);
     return s;
 }

@@ -33,7 +33,7 @@ static size_t node_pages(const job *j, size_t *held)
 {
     size_t n = 0;
     *held = 0;
-    for (const rg_lm_node *node = j->from; node != NULL; node = node->parent) {
+    for (const local_node *node = j->from; node != NULL; node = node->parent) {
         if (node->computed < node->len && node->reserved == 0)
             n += pages_of(node->len - node->computed);
         else
@@ -43,11 +43,11 @@ static size_t node_pages(const job *j, size_t *held)
     return n;
 }
 
-static void reserve(rg_lm *lm, job *j, size_t own)
+static void reserve(local_lm *lm, job *j, size_t own)
 {
     j->reserved = own;
     lm->reserved += own;
-    for (rg_lm_node *node = j->from; node != NULL; node = node->parent) {
+    for (local_node *node = j->from; node != NULL; node = node->parent) {
         if (node->computed == node->len || node->reserved > 0)
             continue;
         node->reserved = pages_of(node->len - node->computed);
@@ -55,7 +55,7 @@ static void reserve(rg_lm *lm, job *j, size_t own)
     }
 }
 
-void rg__node_unreserve(rg_lm_node *node)
+void rg__node_unreserve(local_node *node)
 {
     node->lm->reserved -= node->reserved;
     node->reserved = 0;
@@ -63,7 +63,7 @@ void rg__node_unreserve(rg_lm_node *node)
 
 /* ---- the queue ---- */
 
-static void push_active(rg_lm *lm, job *j)
+static void push_active(local_lm *lm, job *j)
 {
     job **at = &lm->active;
     while (*at != NULL)
@@ -73,7 +73,7 @@ static void push_active(rg_lm *lm, job *j)
     lm->n_active++;
 }
 
-static void pop_queue(rg_lm *lm)
+static void pop_queue(local_lm *lm)
 {
     lm->queue_head = lm->queue_head->next;
     if (lm->queue_head == NULL)
@@ -82,7 +82,7 @@ static void pop_queue(rg_lm *lm)
 }
 
 /* Cancelled jobs leave the queue wherever they stand; a long queue is not walked every step. */
-static void sweep(rg_lm *lm)
+static void sweep(local_lm *lm)
 {
     if (rg_now_ns() - lm->swept_ns < SWEEP_NS)
         return;
@@ -102,7 +102,7 @@ static void sweep(rg_lm *lm)
     lm->queue_tail = last;
 }
 
-static void refuse(rg_lm *lm, job *j, size_t need)
+static void refuse(local_lm *lm, job *j, size_t need)
 {
     rg_err e = RG_ERR_INIT;
     const size_t mib = lm->stats.page_bytes;
@@ -117,7 +117,7 @@ static void refuse(rg_lm *lm, job *j, size_t need)
     rg__job_finish(j);
 }
 
-static bool stalled(rg_lm *lm)
+static bool stalled(local_lm *lm)
 {
     if (lm->n_active > 0)
         return false;
@@ -126,7 +126,7 @@ static bool stalled(rg_lm *lm)
     return rg_now_ns() - lm->blocked_since > STALL_NS;
 }
 
-void rg__admit(rg_lm *lm)
+void rg__admit(local_lm *lm)
 {
     sweep(lm);
     while (lm->queue_head != NULL && lm->n_active < lm->opt.slots) {
@@ -153,7 +153,7 @@ void rg__admit(rg_lm *lm)
     }
 }
 
-void rg__memory_freed(rg_lm *lm)
+void rg__memory_freed(local_lm *lm)
 {
     lm->blocked_since = 0;
     if (lm->queue_head != NULL)
@@ -161,7 +161,7 @@ void rg__memory_freed(rg_lm *lm)
 }
 
 /* Nothing runs: until a call comes, or memory that the head of the queue waits for. */
-void rg__await_work(rg_lm *lm)
+void rg__await_work(local_lm *lm)
 {
     if (lm->queue_head == NULL) {
         pthread_cond_wait(&lm->work, &lm->lock);
@@ -180,15 +180,14 @@ void rg__await_work(rg_lm *lm)
 /* ---- taking off ---- */
 
 /* What went through the model, kept or thrown away. */
-static double flops_of(const rg_lm *lm, const job *j)
+static double flops_of(const local_lm *lm, const job *j)
 {
     if (j->gen != NULL)
         return j->n == 0 ? 0 : rg_model_flops(lm->m, j->from->len, j->n - 1, j->n);
-    return rg_model_flops(lm->m, j->from->len, j->done,
-                          j->done + 1 > j->score->first ? j->done + 1 - j->score->first : 0);
+    return rg_model_flops(lm->m, j->from->len, j->done, j->n_logits);
 }
 
-void rg__reap(rg_lm *lm)
+void rg__reap(local_lm *lm)
 {
     for (job **at = &lm->active; *at != NULL;) {
         job *j = *at;

@@ -105,7 +105,7 @@ static void on_event(void *arg, const rg_event *ev)
 }
 
 /* Any tokens do: the same ones each time, none of them control. */
-static void fill_ids(const rg_lm *lm, int32_t *id, size_t n)
+static void fill_ids(const local_lm *lm, int32_t *id, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t draw = i << 20;
@@ -154,7 +154,7 @@ static rg_status repeat(double *rate, rg_lm *lm, const test *t, const rg_call *c
     int32_t *id = rg_alloc(t->prompt, sizeof *id);
     if (id == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for a prompt of %zu tokens", t->prompt);
-    fill_ids(lm, id, t->prompt);
+    fill_ids(local_of(lm), id, t->prompt);
     rg_status s = rg_lm_node_for(&node, lm, NULL, id, t->prompt, e);
     if (s == RG_OK)
         s = run_once(&seconds, lm, t, node, call, e);
@@ -167,7 +167,7 @@ static rg_status repeat(double *rate, rg_lm *lm, const test *t, const rg_call *c
 
 /* ---- fractions ---- */
 
-static double packed_bytes(const rg_lm *lm, bool body_only)
+static double packed_bytes(const local_lm *lm, bool body_only)
 {
     const double all = (double)rg_model_packed_bytes(lm->m), head = (double)rg_model_head_bytes(lm->m);
     return body_only ? all - head : all;
@@ -176,7 +176,7 @@ static double packed_bytes(const rg_lm *lm, bool body_only)
 /* Share of the nearer limit.  A decode step reads the weights once, and each branch's
  * attention state once (a shared prefix once for all); a prompt of 512 tokens reads the blocks
  * once.  Operations: two per weight and token. */
-static void fraction(rg_bench_row *row, const rg_lm *lm, const test *t, const rg_roofline *roof)
+static void fraction(rg_bench_row *row, const local_lm *lm, const test *t, const rg_roofline *roof)
 {
     const rg_model_config *c = rg_model_get_config(lm->m);
     const double kv = 2.0 * (double)(c->n_layer * c->n_head_kv * c->head_dim) * (lm->opt.exact ? 4 : 2);
@@ -229,7 +229,7 @@ static rg_status bench_one(const rg_engine *x, const test *t, size_t repeats, co
                          .tokens_per_s = mean,
                          .repeats = repeats,
                          .sd = repeats > 1 ? sqrt(fmax(0, (sum2 - n * mean * mean) / (n - 1))) : 0 };
-    fraction(&row, x->lm, t, roof);
+    fraction(&row, local_of(x->lm), t, roof);
     on(arg, &row);
     return RG_OK;
 }

@@ -36,24 +36,62 @@ static rg_status set_template(rg_bundle *b, const char *given, rg_err *e)
     return s;
 }
 
+/* Both can hold the same number of tokens. */
+static void share_memory(rg_lm *a, rg_lm *b, size_t total)
+{
+    const double ta = (double)rg_lm_token_bytes(a), tb = (double)rg_lm_token_bytes(b);
+    const size_t of_a = (size_t)((double)total * (ta / (ta + tb)));
+    rg_lm_set_kv_bytes(a, of_a);
+    rg_lm_set_kv_bytes(b, total - of_a);
+}
+
+static rg_status open_lm(rg_engine *x, const rg_engine_opt *o, rg_err *e)
+{
+    rg_lm_opt lo = o->lm;
+    size_t total = 0;
+    if (o->beside != NULL) {
+        total = rg_lm_kv_bytes(o->beside->lm);
+        if (o->lm.kv_bytes == 0) {
+            const uint64_t half = rg_memory_available() / 2; /* this model's weights are in by now */
+            total = half == 0 ? total : RG_MIN(total, (size_t)half);
+        }
+        lo.kv_bytes = total;
+    }
+    RG_TRY(rg_lm_open_local(&x->lm, x->b, &x->k, x->pool, &lo, e));
+    if (o->beside != NULL)
+        share_memory(o->beside->lm, x->lm, total);
+    return RG_OK;
+}
+
+static rg_status open_pool(rg_engine *x, const rg_engine_opt *o, rg_err *e)
+{
+    rg_isa isa;
+    if (o->beside != NULL) {
+        x->k = o->beside->k;
+        x->pool = o->beside->pool;
+        return RG_OK;
+    }
+    RG_TRY(choose_isa(&isa, o->cpu, e));
+    rg_kernels_init(&x->k, isa);
+    x->own_pool = true;
+    return rg_pool_new(&x->pool, o->threads, e);
+}
+
 rg_status rg_engine_open(rg_engine **out, const rg_engine_opt *o, const rg_call *call, rg_err *e)
 {
     rg_status s = RG_OK;
     char *path = NULL;
-    rg_isa isa;
     *out = NULL;
     rg_engine *x = rg_calloc(1, sizeof *x);
     if (x == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for the engine");
-    RG_GO(s, done, choose_isa(&isa, o->cpu, e));
-    rg_kernels_init(&x->k, isa);
+    RG_GO(s, done, open_pool(x, o, e));
     RG_GO(s, done, rg_model_resolve(&path, o->model, e));
-    RG_GO(s, done, rg_pool_new(&x->pool, o->threads, e));
     RG_GO(s, done, rg_bundle_open(&x->b, path, x->pool, call, e));
     if (o->lm.lock)
         RG_GO(s, done, rg_bundle_lock(x->b, e));
     RG_GO(s, done, set_template(x->b, o->chat_template, e));
-    RG_GO(s, done, rg_lm_open_local(&x->lm, x->b, &x->k, x->pool, &o->lm, e));
+    RG_GO(s, done, open_lm(x, o, e));
     *out = x;
 done:
     rg_free(path);
@@ -68,7 +106,8 @@ void rg_engine_close(rg_engine *x)
         return;
     rg_lm_close(x->lm);
     rg_bundle_close(x->b);
-    rg_pool_free(x->pool);
+    if (x->own_pool)
+        rg_pool_free(x->pool);
     rg_free(x);
 }
 

@@ -7,6 +7,7 @@
 struct rg_engine {
     rg_kernels k;
     rg_pool   *pool;
+    bool       own_pool;
     rg_bundle *b;
     rg_lm     *lm;
 };

@@ -37,7 +37,7 @@ static rg_status window(job *j, rg_err *e)
 
 rg_status rg__job_start(job *j, rg_err *e)
 {
-    rg_lm *lm = j->group->lm;
+    local_lm *lm = j->group->lm;
     j->text = (rg_buf)RG_BUF_MAX(TEXT_MAX);
     j->hidden = rg_alloc(lm->n_embd, sizeof *j->hidden);
     if (j->hidden == NULL)
@@ -58,6 +58,8 @@ void rg__job_free(job *j)
     rg_free(j->logp);
     rg_free(j->top);
     rg_free(j->named);
+    rg_free(j->word);
+    rg_free(j->doubt);
     rg_free(j->history);
     rg_buf_free(&j->text);
 }
@@ -74,7 +76,7 @@ void rg__job_fail(job *j, rg_status s, const rg_err *e)
 
 void rg__job_finish(job *j)
 {
-    rg_lm *lm = j->group->lm;
+    local_lm *lm = j->group->lm;
     lm->reserved -= j->reserved;
     j->reserved = 0;
     j->phase = PH_DONE;
@@ -89,7 +91,7 @@ static bool room(job *j)
     if (j->n < j->cap)
         return true;
     const size_t cap = j->cap ? 2 * j->cap : 64;
-    const size_t n_top = j->gen->n_top, n_named = j->gen->n_named;
+    const size_t n_top = j->gen->n_top, n_named = j->gen->n_named, n_words = rg_words_n(j->gen->words);
     int32_t *id = rg_realloc(j->id, cap, sizeof *id);
     if (id != NULL)
         j->id = id;
@@ -102,7 +104,13 @@ static bool room(job *j)
     float *named = rg_realloc(j->named, cap * n_named + 1, sizeof *named);
     if (named != NULL)
         j->named = named;
-    if (id == NULL || logp == NULL || top == NULL || named == NULL)
+    float *word = rg_realloc(j->word, cap * n_words + 1, sizeof *word);
+    if (word != NULL)
+        j->word = word;
+    rg_doubt *doubt = rg_realloc(j->doubt, j->gen->uncertainty ? cap : 1, sizeof *doubt);
+    if (doubt != NULL)
+        j->doubt = doubt;
+    if (id == NULL || logp == NULL || top == NULL || named == NULL || word == NULL || doubt == NULL)
         return false;
     j->cap = cap;
     return true;
@@ -187,7 +195,7 @@ static void append_text(job *j, int32_t id)
 
 static void decide(job *j, int32_t id)
 {
-    const rg_lm *lm = j->group->lm;
+    const local_lm *lm = j->group->lm;
     const bool end = !j->gen->ignore_end && rg_token_ends(lm->tok, id);
     if (!end)
         append_text(j, id);
@@ -208,9 +216,22 @@ static void decide(job *j, int32_t id)
     j->phase = PH_DONE; /* filed by rg__job_finish under the lock */
 }
 
+/* log of the total probability of the tokens that spell each word */
+static void read_words(float *out, const rg_words *w, const float *logits, double log_z)
+{
+    for (size_t i = 0; i < rg_words_n(w); i++) {
+        size_t n;
+        const int32_t *id = rg_words_ids(w, i, &n);
+        double sum = 0;
+        for (size_t k = 0; k < n; k++)
+            sum += exp((double)logits[id[k]] - log_z);
+        out[i] = (float)log(sum);
+    }
+}
+
 void rg__job_sample(job *j, const float *logits, sampler_scratch *s)
 {
-    const rg_lm *lm = j->group->lm;
+    const local_lm *lm = j->group->lm;
     if (!room(j)) {
         rg__job_fail(j, RG_ENOMEM, NULL);
         return;
@@ -226,25 +247,72 @@ void rg__job_sample(job *j, const float *logits, sampler_scratch *s)
         rg__top(lm->k, s, logits, lm->n_vocab, log_z, g->n_top, j->top + j->n * g->n_top);
     for (size_t i = 0; i < g->n_named; i++)
         j->named[j->n * g->n_named + i] = (float)((double)logits[g->named[i]] - log_z);
+    read_words(j->word + j->n * rg_words_n(g->words), g->words, logits, log_z);
     j->n++;
     decide(j, id);
 }
 
 /* ---- scoring ---- */
 
-void rg__job_score(job *j, size_t i, const float *logits, sampler_scratch *s)
+bool rg__score_wants_value(const rg_score *sc, size_t i, size_t *k)
 {
-    const rg_lm *lm = j->group->lm;
-    rg_score *sc = j->score;
-    if (sc->on_logits != NULL)
-        sc->on_logits(sc->arg, i, logits, lm->n_vocab);
-    if (sc->logp == NULL && sc->top == NULL && sc->named_logp == NULL)
-        return;
-    const double log_z = rg__log_z(lm->k, s, logits, lm->n_vocab);
+    size_t lo = 0, hi = sc->n_at;
+    while (lo < hi) { /* the first position >= i - 1 */
+        const size_t mid = lo + (hi - lo) / 2;
+        if (sc->at[mid] + 1 < i)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *k = lo;
+    return lo < sc->n_at && sc->at[lo] + 1 == i;
+}
+
+bool rg__score_wants_logits(const rg_score *sc, size_t i)
+{
+    size_t k;
+    if (i >= sc->first && i < sc->n)
+        return true;
+    return (sc->at_named != NULL || sc->at_word != NULL) && rg__score_wants_value(sc, i, &k);
+}
+
+size_t rg__score_feed(const rg_score *sc)
+{
+    return sc->keep || (sc->n_at > 0 && sc->at[sc->n_at - 1] == sc->n - 1) ? sc->n : sc->n - 1;
+}
+
+static void score_token(rg_score *sc, size_t i, const local_lm *lm, const float *logits, double log_z,
+                        sampler_scratch *s)
+{
     if (sc->logp != NULL)
         sc->logp[i] = (float)((double)logits[sc->id[i]] - log_z);
     if (sc->top != NULL)
         rg__top(lm->k, s, logits, lm->n_vocab, log_z, sc->n_top, sc->top + i * sc->n_top);
     for (size_t n = 0; n < sc->n_named && sc->named_logp != NULL; n++)
         sc->named_logp[i * sc->n_named + n] = (float)((double)logits[sc->named[n]] - log_z);
+}
+
+static void score_at(rg_score *sc, size_t k, const float *logits, double log_z)
+{
+    for (size_t n = 0; n < sc->n_named && sc->at_named != NULL; n++)
+        sc->at_named[k * sc->n_named + n] = (float)((double)logits[sc->named[n]] - log_z);
+    if (sc->at_word != NULL)
+        read_words(sc->at_word + k * rg_words_n(sc->words), sc->words, logits, log_z);
+}
+
+void rg__job_score(job *j, size_t i, const float *logits, sampler_scratch *s)
+{
+    const local_lm *lm = j->group->lm;
+    rg_score *sc = j->score;
+    const bool token = i >= sc->first && i < sc->n;
+    size_t k;
+    if (token && sc->on_logits != NULL)
+        sc->on_logits(sc->arg, i, logits, lm->n_vocab);
+    if (sc->logp == NULL && sc->top == NULL && sc->named_logp == NULL && sc->n_at == 0)
+        return;
+    const double log_z = rg__log_z(lm->k, s, logits, lm->n_vocab);
+    if (token)
+        score_token(sc, i, lm, logits, log_z, s);
+    if (rg__score_wants_value(sc, i, &k))
+        score_at(sc, k, logits, log_z);
 }

@@ -9,11 +9,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "rung/lm/lm.h"
+#include "rung/lm/port.h"
 
-struct rg_lm_node {
-    rg_lm      *lm;
-    rg_lm_node *parent;     /* retained; NULL at a root */
+typedef struct local_lm local_lm;
+typedef struct local_node local_node;
+
+struct local_node {
+    rg_lm_node  port;
+    local_lm   *lm;
+    local_node *parent;     /* retained; NULL at a root */
     size_t      refs;
     int32_t    *id;         /* n own tokens */
     size_t      n, len;     /* len counts the ancestors' too */
@@ -43,7 +47,7 @@ typedef struct job {
     bool          filed;            /* PH_DONE and off the active list: the caller's again */
     const rg_gen *gen;              /* one of the two */
     rg_score     *score;
-    rg_lm_node   *from;             /* retained */
+    local_node   *from;             /* retained */
     rg_state     *state;            /* own, forked from `from` when it starts */
     size_t        reserved;         /* pages it may still take */
     float        *hidden;           /* (n_embd) behind the last own token; before the first one
@@ -51,13 +55,14 @@ typedef struct job {
     int32_t      *id;               /* own tokens */
     float        *logp;
     rg_logprob   *top;
-    float        *named;
+    float        *named, *word;
+    rg_doubt     *doubt;
     size_t        n, cap;
     rg_buf        text;
     size_t        sent;             /* bytes of text already streamed */
     size_t        stop_at;
     bool          stopped;
-    size_t        done;             /* scoring: tokens through the model */
+    size_t        done, n_logits;   /* scoring: tokens through the model, rows of logits */
     int32_t      *history;          /* penalties' window (repeat_last_n or ctx), NULL = none */
     rg_finish     finish;
     rg_status     status;
@@ -66,7 +71,7 @@ typedef struct job {
 } job;
 
 struct group {                      /* one call */
-    rg_lm          *lm;
+    local_lm          *lm;
     const rg_call  *call;
     job            *jobs;
     size_t          n;
@@ -78,7 +83,7 @@ struct group {                      /* one call */
 
 typedef struct target {             /* where a span came from */
     job        *job;                /* PH_STEP or PH_SCORE, or */
-    rg_lm_node *node;               /* a prefill */
+    local_node *node;               /* a prefill */
     size_t      n;
 } target;
 
@@ -86,7 +91,8 @@ typedef struct sampler_scratch sampler_scratch;
 
 enum { LOGIT_ROWS = 64 };
 
-struct rg_lm {
+struct local_lm {
+    rg_lm               port;
     const rg_bundle    *b;
     const rg_model     *m;
     const rg_tokenizer *tok;
@@ -125,13 +131,42 @@ struct rg_lm {
     rg_lm_stats stats;
 };
 
+static inline local_lm *local_of(rg_lm *lm)
+{
+    return (local_lm *)lm;
+}
+
+static inline const local_lm *local_of_const(const rg_lm *lm)
+{
+    return (const local_lm *)lm;
+}
+
+static inline local_node *own_node(rg_lm_node *node)
+{
+    return (local_node *)node;
+}
+
+/* ---- node.c: nodes of the port ---- */
+rg_lm_node *rg__local_root(rg_lm *lm);
+rg_status   rg__local_extend(rg_lm_node **out, rg_lm_node *from, const int32_t *id, size_t n, rg_err *e);
+rg_status   rg__local_node_for(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const int32_t *id, size_t n, rg_err *e);
+rg_lm_node *rg__local_retain(rg_lm_node *node);
+void        rg__local_release(rg_lm_node *node);
+size_t      rg__local_node_len(const rg_lm_node *node);
+uint64_t    rg__local_node_hash(const rg_lm_node *node);
+
+/* ---- calls.c ---- */
+rg_status rg__local_generate(rg_lm *lm, const rg_gen *jobs, size_t n, rg_on_gen on, void *arg, const rg_call *call,
+                             rg_err *e);
+rg_status rg__local_score(rg_lm *lm, rg_score *jobs, size_t n, const rg_call *call, rg_err *e);
+
 /* ---- node.c (lock held) ---- */
-rg_lm_node *rg__node_new(rg_lm *lm, rg_lm_node *parent, const int32_t *id, size_t n);
-void        rg__node_release(rg_lm_node *node);
+local_node *rg__node_new(local_lm *lm, local_node *parent, const int32_t *id, size_t n);
+void        rg__node_release(local_node *node);
 /* The last n tokens of the whole sequence, in order. */
-void        rg__node_tail(const rg_lm_node *node, int32_t *out, size_t n);
+void        rg__node_tail(const local_node *node, int32_t *out, size_t n);
 /* The ancestor (or self) nearest the root that still has tokens to compute; NULL = all done. */
-rg_lm_node *rg__node_pending(rg_lm_node *node);
+local_node *rg__node_pending(local_node *node);
 
 /* ---- sampler.c ---- */
 struct sampler_scratch {
@@ -159,17 +194,21 @@ void    rg__top(const rg_kernels *k, sampler_scratch *s, const float *logits, si
 void *rg__sched_main(void *lm);
 
 /* ---- admit.c (lock held) ---- */
-void rg__admit(rg_lm *lm);
-void rg__reap(rg_lm *lm);           /* files what is done, failed or cancelled */
-void rg__await_work(rg_lm *lm);     /* nothing is active */
-void rg__memory_freed(rg_lm *lm);   /* a job or node gave pages back: somebody may go on */
-void rg__node_unreserve(rg_lm_node *node);
+void rg__admit(local_lm *lm);
+void rg__reap(local_lm *lm);           /* files what is done, failed or cancelled */
+void rg__await_work(local_lm *lm);     /* nothing is active */
+void rg__memory_freed(local_lm *lm);   /* a job or node gave pages back: somebody may go on */
+void rg__node_unreserve(local_node *node);
 
 /* ---- job.c: what a job does with its results (scheduler's thread) ---- */
 rg_status rg__job_start(job *j, rg_err *e);                 /* lock held: its memory, first phase */
 size_t    rg__job_tokens(const job *j);                     /* own tokens at most */
 void      rg__job_sample(job *j, const float *logits, sampler_scratch *s);      /* no lock */
-void      rg__job_score(job *j, size_t i, const float *logits, sampler_scratch *s); /* predicts token i */
+/* What the row behind token i - 1 is good for: logits that predict token i, or that are read there. */
+bool      rg__score_wants_logits(const rg_score *sc, size_t i);
+bool      rg__score_wants_value(const rg_score *sc, size_t i, size_t *k);   /* ... as position at[*k] */
+size_t    rg__score_feed(const rg_score *sc);               /* tokens that must go through the model */
+void      rg__job_score(job *j, size_t i, const float *logits, sampler_scratch *s);
 void      rg__job_flush(job *j);                            /* streams text that was held back */
 void      rg__job_fail(job *j, rg_status s, const rg_err *e);
 void      rg__job_finish(job *j);                           /* lock held: PH_DONE, wakes the caller */

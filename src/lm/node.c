@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "rung/base/mem.h"
+#include "rung/base/rng.h"
 
 #include "lm_int.h"
 
-rg_lm_node *rg__node_new(rg_lm *lm, rg_lm_node *parent, const int32_t *id, size_t n)
+local_node *rg__node_new(local_lm *lm, local_node *parent, const int32_t *id, size_t n)
 {
-    rg_lm_node *node = rg_calloc(1, sizeof *node);
+    local_node *node = rg_calloc(1, sizeof *node);
     if (node == NULL)
         return NULL;
     node->id = n == 0 ? NULL : rg_alloc(n, sizeof *id);
@@ -18,6 +19,7 @@ rg_lm_node *rg__node_new(rg_lm *lm, rg_lm_node *parent, const int32_t *id, size_
     }
     if (n > 0)
         memcpy(node->id, id, n * sizeof *id);
+    node->port.lm = &lm->port;
     node->lm = lm;
     node->refs = 1;
     node->n = n;
@@ -29,10 +31,10 @@ rg_lm_node *rg__node_new(rg_lm *lm, rg_lm_node *parent, const int32_t *id, size_
     return node;
 }
 
-void rg__node_release(rg_lm_node *node)
+void rg__node_release(local_node *node)
 {
     while (node != NULL && --node->refs == 0) {
-        rg_lm_node *parent = node->parent;
+        local_node *parent = node->parent;
         rg__node_unreserve(node);
         rg_state_release(node->state);
         rg_free(node->hidden);
@@ -42,7 +44,7 @@ void rg__node_release(rg_lm_node *node)
     }
 }
 
-void rg__node_tail(const rg_lm_node *node, int32_t *out, size_t n)
+void rg__node_tail(const local_node *node, int32_t *out, size_t n)
 {
     assert(n <= node->len);
     while (n > 0) {
@@ -54,31 +56,33 @@ void rg__node_tail(const rg_lm_node *node, int32_t *out, size_t n)
     }
 }
 
-rg_lm_node *rg__node_pending(rg_lm_node *node)
+local_node *rg__node_pending(local_node *node)
 {
-    rg_lm_node *first = NULL;
+    local_node *first = NULL;
     for (; node != NULL; node = node->parent)
         if (node->computed < node->len)
             first = node;
     return first;
 }
 
-/* ---- public ---- */
+/* ---- of the port ---- */
 
-rg_lm_node *rg_lm_root(rg_lm *lm)
+rg_lm_node *rg__local_root(rg_lm *lm)
 {
-    pthread_mutex_lock(&lm->lock);
-    rg_lm_node *node = rg__node_new(lm, NULL, NULL, 0);
-    pthread_mutex_unlock(&lm->lock);
-    return node;
+    local_lm *l = local_of(lm);
+    pthread_mutex_lock(&l->lock);
+    local_node *node = rg__node_new(l, NULL, NULL, 0);
+    pthread_mutex_unlock(&l->lock);
+    return node == NULL ? NULL : &node->port;
 }
 
-rg_status rg_lm_extend(rg_lm_node **out, rg_lm_node *from, const int32_t *id, size_t n, rg_err *e)
+rg_status rg__local_extend(rg_lm_node **out, rg_lm_node *from_port, const int32_t *id, size_t n, rg_err *e)
 {
+    local_node *from = own_node(from_port);
+    local_lm *lm = from->lm;
     *out = NULL;
-    rg_lm *lm = from->lm;
     if (n == 0) {
-        *out = rg_lm_retain(from);
+        *out = rg__local_retain(from_port);
         return RG_OK;
     }
     for (size_t i = 0; i < n; i++)
@@ -88,38 +92,52 @@ rg_status rg_lm_extend(rg_lm_node **out, rg_lm_node *from, const int32_t *id, si
         RG_FAIL(e, RG_ELIMIT, "%zu tokens do not fit a context of %zu: shorten the prompt or raise -c",
                 from->len + n, lm->opt.ctx);
     pthread_mutex_lock(&lm->lock);
-    *out = rg__node_new(lm, from, id, n);
+    local_node *node = rg__node_new(lm, from, id, n);
     pthread_mutex_unlock(&lm->lock);
-    if (*out == NULL)
+    if (node == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu tokens", n);
+    *out = &node->port;
     return RG_OK;
 }
 
-rg_lm_node *rg_lm_retain(rg_lm_node *node)
+rg_lm_node *rg__local_retain(rg_lm_node *port)
 {
+    local_node *node = own_node(port);
     pthread_mutex_lock(&node->lm->lock);
     node->refs++;
     pthread_mutex_unlock(&node->lm->lock);
-    return node;
+    return port;
 }
 
-void rg_lm_release(rg_lm_node *node)
+void rg__local_release(rg_lm_node *port)
 {
-    if (node == NULL)
-        return;
-    rg_lm *lm = node->lm;
+    local_node *node = own_node(port);
+    local_lm *lm = node->lm;
     pthread_mutex_lock(&lm->lock);
     rg__node_release(node);
     rg__memory_freed(lm);
     pthread_mutex_unlock(&lm->lock);
 }
 
-size_t rg_lm_node_len(const rg_lm_node *node)
+size_t rg__local_node_len(const rg_lm_node *node)
 {
-    return node->len;
+    return ((const local_node *)node)->len;
 }
 
-static bool is_prefix(const rg_lm_node *node, const int32_t *id, size_t n)
+/* Of the whole sequence, however it was cut into nodes. */
+uint64_t rg__local_node_hash(const rg_lm_node *port)
+{
+    const local_node *node = (const local_node *)port;
+    int32_t *id = rg_alloc(RG_MAX(node->len, (size_t)1), sizeof *id);
+    if (id == NULL)
+        return 0;
+    rg__node_tail(node, id, node->len);
+    const uint64_t h = rg_hash64(id, node->len * sizeof *id, 0);
+    rg_free(id);
+    return h;
+}
+
+static bool is_prefix(const local_node *node, const int32_t *id, size_t n)
 {
     for (; node != NULL; node = node->parent) {
         if (node->len > n)
@@ -130,18 +148,19 @@ static bool is_prefix(const rg_lm_node *node, const int32_t *id, size_t n)
     return true;
 }
 
-rg_status rg_lm_node_for(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const int32_t *id, size_t n,
-                         rg_err *e)
+rg_status rg__local_node_for(rg_lm_node **out, rg_lm *lm, rg_lm_node *near_port, const int32_t *id, size_t n,
+                             rg_err *e)
 {
+    local_node *near = own_node(near_port);
     *out = NULL;
     while (near != NULL && !is_prefix(near, id, n))
         near = near->parent;
     if (near != NULL)
-        return rg_lm_extend(out, near, id + near->len, n - near->len, e);
-    rg_lm_node *root = rg_lm_root(lm);
+        return rg__local_extend(out, &near->port, id + near->len, n - near->len, e);
+    rg_lm_node *root = rg__local_root(lm);
     if (root == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for a sequence");
-    const rg_status s = rg_lm_extend(out, root, id, n, e);
-    rg_lm_release(root);
+    const rg_status s = rg__local_extend(out, root, id, n, e);
+    rg__local_release(root);
     return s;
 }

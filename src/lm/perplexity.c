@@ -16,7 +16,7 @@ typedef struct chunks {
 static rg_status cut(chunks *c, const rg_lm *lm, const int32_t *id, size_t n, size_t ctx, size_t max,
                      rg_err *e)
 {
-    const rg_tokenizer *tok = rg_bundle_tokenizer(lm->b);
+    const rg_tokenizer *tok = rg_bundle_tokenizer(rg_lm_bundle(lm));
     c->ctx = ctx;
     c->first = ctx / 2 + 1;
     c->n = n / ctx;
@@ -179,7 +179,7 @@ rg_status rg_kl_divergence(rg_kl *out, rg_lm *exact, rg_lm *fast, const int32_t 
                            size_t max, const rg_call *call, rg_err *e)
 {
     chunks c;
-    kl_state st = { .k = exact->k, .V = exact->n_vocab };
+    kl_state st = { .k = local_of(exact)->k, .V = local_of(exact)->n_vocab };
     rg_status s = RG_OK;
     RG_TRY(cut(&c, exact, id, n, ctx, max, e));
     RG_GO(s, done, rg__scratch_init(&st.scratch, st.V, 1, e));

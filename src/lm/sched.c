@@ -17,8 +17,8 @@
 
 /* ---- planning ---- */
 
-static void add_span(rg_lm *lm, rg_state *st, const int32_t *id, size_t n, size_t want, job *j,
-                     rg_lm_node *node)
+static void add_span(local_lm *lm, rg_state *st, const int32_t *id, size_t n, size_t want, job *j,
+                     local_node *node)
 {
     lm->span[lm->n_span] = (rg_span_in){ st, id, n, want };
     lm->target[lm->n_span] = (target){ j, node, n };
@@ -26,7 +26,7 @@ static void add_span(rg_lm *lm, rg_state *st, const int32_t *id, size_t n, size_
 }
 
 /* Pages that a state takes come out of what was reserved for it. */
-static rg_status grow(rg_lm *lm, size_t *reserve, rg_state *st, size_t n, rg_err *e)
+static rg_status grow(local_lm *lm, size_t *reserve, rg_state *st, size_t n, rg_err *e)
 {
     const size_t before = rg_store_pages_used(lm->store);
     const rg_status s = rg_state_extend(st, n, e);
@@ -36,7 +36,7 @@ static rg_status grow(rg_lm *lm, size_t *reserve, rg_state *st, size_t n, rg_err
     return s;
 }
 
-static void plan_decode(rg_lm *lm, job *j)
+static void plan_decode(local_lm *lm, job *j)
 {
     rg_err e = RG_ERR_INIT;
     const rg_status s = grow(lm, &j->reserved, j->state, 1, &e);
@@ -47,18 +47,18 @@ static void plan_decode(rg_lm *lm, job *j)
 }
 
 /* The node's state: forked from its parent's, which is computed. */
-static rg_state *node_state(rg_lm_node *node)
+static rg_state *node_state(local_node *node)
 {
     if (node->state != NULL)
         return node->state;
-    rg_lm_node *p = node->parent;
+    local_node *p = node->parent;
     while (p != NULL && p->state == NULL)
         p = p->parent;
     node->state = p != NULL ? rg_state_fork(p->state) : rg_state_root(node->lm->store);
     return node->state;
 }
 
-static size_t plan_prefill(rg_lm *lm, job *j, rg_lm_node *node, size_t left)
+static size_t plan_prefill(local_lm *lm, job *j, local_node *node, size_t left)
 {
     rg_err e = RG_ERR_INIT;
     const size_t own_done = node->n - (node->len - node->computed);
@@ -82,27 +82,37 @@ static size_t plan_prefill(rg_lm *lm, job *j, rg_lm_node *node, size_t left)
     return n;
 }
 
-/* A scoring job feeds all but its last token; hidden rows from first-1 on are wanted. */
-static size_t plan_score(rg_lm *lm, job *j, size_t left)
+/* Is the row behind token i - 1 of a scoring job wanted? */
+static bool wants_row(const rg_score *sc, size_t i)
+{
+    size_t k;
+    return rg__score_wants_logits(sc, i) || (sc->keep && i == sc->n) ||
+           (sc->at_value != NULL && rg__score_wants_value(sc, i, &k));
+}
+
+/* Hidden rows come as the last ones of a span: from the first that is wanted on. */
+static size_t plan_score(local_lm *lm, job *j, size_t left)
 {
     rg_score *sc = j->score;
-    const size_t n = RG_MIN(RG_MIN(left, sc->n - 1 - j->done), (size_t)LOGIT_ROWS * 8);
-    const size_t end = j->done + n; /* tokens [done, end) predict (done, end] */
-    const size_t first = RG_MAX(sc->first, (size_t)1);
+    const size_t n = RG_MIN(RG_MIN(left, rg__score_feed(sc) - j->done), (size_t)LOGIT_ROWS * 8);
+    const size_t end = j->done + n; /* rows behind tokens done .. end - 1 predict done + 1 .. end */
+    size_t first = j->done + 1;
+    while (first <= end && !wants_row(sc, first))
+        first++;
     rg_err e = RG_ERR_INIT;
     const rg_status s = grow(lm, &j->reserved, j->state, n, &e);
     if (s != RG_OK) {
         rg__job_fail(j, s, &e);
         return 0;
     }
-    add_span(lm, j->state, sc->id + j->done, n, end >= first ? RG_MIN(n, end - first + 1) : 0, j, NULL);
+    add_span(lm, j->state, sc->id + j->done, n, end + 1 - first, j, NULL);
     return n;
 }
 
 /* Moves a job whose node is complete on to its own work. */
-static void begin_own(rg_lm *lm, job *j)
+static void begin_own(local_lm *lm, job *j)
 {
-    rg_lm_node *from = j->from;
+    local_node *from = j->from;
     rg_err e = RG_ERR_INIT;
     if (from->len == 0 && j->gen != NULL) {
         rg__job_fail(
@@ -121,7 +131,7 @@ static void begin_own(rg_lm *lm, job *j)
         j->phase = j->gen != NULL ? PH_SAMPLE : PH_SCORE;
 }
 
-static void plan(rg_lm *lm)
+static void plan(local_lm *lm)
 {
     size_t left = lm->opt.max_rows;
     lm->n_span = 0;
@@ -137,10 +147,10 @@ static void plan(rg_lm *lm)
         if (j->status != RG_OK)
             continue;
         if (j->phase == PH_WAIT) {
-            rg_lm_node *node = rg__node_pending(j->from);
+            local_node *node = rg__node_pending(j->from);
             if (!node->in_step)
                 left -= plan_prefill(lm, j, node, left);
-        } else if (j->phase == PH_SCORE && j->done + 1 < j->score->n) {
+        } else if (j->phase == PH_SCORE && j->done < rg__score_feed(j->score)) {
             left -= plan_score(lm, j, left);
         }
     }
@@ -148,7 +158,7 @@ static void plan(rg_lm *lm)
 
 /* ---- after the forward ---- */
 
-static void store_node(rg_lm *lm, rg_lm_node *node, size_t n, const float *hidden)
+static void store_node(local_lm *lm, local_node *node, size_t n, const float *hidden)
 {
     node->in_step = false;
     node->computed += n;
@@ -165,22 +175,21 @@ static rg_status not_finite(rg_err *e)
             "(rung model check --check-tensors finds where)");
 }
 
-/* Logits of a scoring job's rows, LOGIT_ROWS at a time.  rows: (n, n_embd) ld apart, and they
- * predict tokens first.. of the job. */
+/* Logits of a scoring job's rows, LOGIT_ROWS at a time; index[i] is the token that row i predicts. */
 typedef struct score_job {
-    rg_lm *lm;
+    local_lm *lm;
     job *j;
-    size_t first;
+    const size_t *index;
 } score_job;
 
 static void score_rows(void *arg, size_t begin, size_t end, size_t thread)
 {
     const score_job *s = arg;
     for (size_t i = begin; i < end; i++)
-        rg__job_score(s->j, s->first + i, s->lm->logits + i * s->lm->ld, &s->lm->scratch[thread]);
+        rg__job_score(s->j, s->index[i], s->lm->logits + i * s->lm->ld, &s->lm->scratch[thread]);
 }
 
-static void score_some(rg_lm *lm, job *j, const float *const *row, size_t n, size_t first)
+static void score_some(local_lm *lm, job *j, const float *const *row, const size_t *index, size_t n)
 {
     rg_err e = RG_ERR_INIT;
     rg_status st = rg_runner_logits(lm->runner, row, n, lm->logits, lm->ld, lm->bad, &e);
@@ -191,25 +200,37 @@ static void score_some(rg_lm *lm, job *j, const float *const *row, size_t n, siz
         rg__job_fail(j, st, &e);
         return;
     }
-    score_job s = { lm, j, first };
+    score_job s = { lm, j, index };
+    j->n_logits += n;
     /* a callback sees tokens in order, on this thread */
     rg_parallel(lm->pool, n, j->score->on_logits != NULL ? n : 1, score_rows, &s);
 }
 
-static void score_span(rg_lm *lm, job *j, const float *rows, size_t ld, size_t n, size_t first)
+/* rows: n of them, ld apart; they predict tokens first.. of the job. */
+static void score_span(local_lm *lm, job *j, const float *rows, size_t ld, size_t n, size_t first)
 {
     const float *row[LOGIT_ROWS];
-    for (size_t done = 0; done < n && j->status == RG_OK;) {
-        const size_t some = RG_MIN(n - done, (size_t)LOGIT_ROWS);
-        for (size_t i = 0; i < some; i++)
-            row[i] = rows + (done + i) * ld;
-        score_some(lm, j, row, some, first + done);
-        done += some;
+    size_t index[LOGIT_ROWS], some = 0, k;
+    const rg_score *sc = j->score;
+    for (size_t i = 0; i < n && j->status == RG_OK; i++) {
+        const float *h = rows + i * ld;
+        if (sc->keep && first + i == sc->n)
+            memcpy(j->hidden, h, lm->n_embd * sizeof *h);
+        if (sc->at_value != NULL && rg__score_wants_value(sc, first + i, &k))
+            rg_model_values(lm->m, h, sc->at_value + k * lm->port.n_values);
+        if (rg__score_wants_logits(sc, first + i)) {
+            row[some] = h;
+            index[some++] = first + i;
+        }
+        if (some == LOGIT_ROWS || (some > 0 && i + 1 == n)) {
+            score_some(lm, j, row, index, some);
+            some = 0;
+        }
     }
 }
 
 /* Hidden rows live in the step arena, which the logits reuse: scoring rows are copied. */
-static void take_hidden(rg_lm *lm, rg_tensor hidden, float *copy)
+static void take_hidden(local_lm *lm, rg_tensor hidden, float *copy)
 {
     const float *at = hidden.x;
     float *to = copy;
@@ -230,23 +251,21 @@ static void take_hidden(rg_lm *lm, rg_tensor hidden, float *copy)
     }
 }
 
-static void finish_score(rg_lm *lm, job *j)
+static void finish_score(local_lm *lm, job *j)
 {
-    if (j->done + 1 < j->score->n || j->status != RG_OK)
+    if (j->done < rg__score_feed(j->score) || j->status != RG_OK)
         return;
-    const rg_lm_node *from = j->from;
+    const local_node *from = j->from;
     if (j->score->first == 0 && from->hidden != NULL && from->len > 0) {
         const float *row = from->hidden;
-        score_some(lm, j, &row, 1, 0);
+        score_some(lm, j, &row, &(size_t){ 0 }, 1);
     } else if (j->score->first == 0 && j->score->logp != NULL) {
         j->score->logp[0] = __builtin_nanf("");
     }
-    j->score->flops = rg_model_flops(lm->m, from->len, j->score->n - 1, j->score->n - j->score->first);
-    j->flops = j->score->flops;
     j->phase = PH_DONE;
 }
 
-static void run_scores(rg_lm *lm, const float *copy)
+static void run_scores(local_lm *lm, const float *copy)
 {
     for (size_t i = 0; i < lm->n_span; i++) {
         job *j = lm->target[i].job;
@@ -272,7 +291,7 @@ static const float *hidden_of(const job *j)
 }
 
 /* Up to LOGIT_ROWS distinct rows; returns the first ready job that had no place. */
-static size_t distinct_rows(rg_lm *lm, size_t begin, size_t *n_rows)
+static size_t distinct_rows(local_lm *lm, size_t begin, size_t *n_rows)
 {
     size_t n = 0, i = begin;
     for (; i < lm->n_ready; i++) {
@@ -292,14 +311,14 @@ static size_t distinct_rows(rg_lm *lm, size_t begin, size_t *n_rows)
 
 static void sample_jobs(void *arg, size_t begin, size_t end, size_t thread)
 {
-    rg_lm *lm = arg;
+    local_lm *lm = arg;
     for (size_t i = begin; i < end; i++)
         if (!lm->bad[lm->row_of[i]])
             rg__job_sample(lm->ready[i], lm->logits + lm->row_of[i] * lm->ld, &lm->scratch[thread]);
 }
 
 typedef struct sample_range {
-    rg_lm *lm;
+    local_lm *lm;
     size_t begin;
 } sample_range;
 
@@ -310,7 +329,7 @@ static void sample_shifted(void *arg, size_t begin, size_t end, size_t thread)
 }
 
 /* Siblings of one call follow each other: one event a call and step. */
-static void tell_tokens(const rg_lm *lm)
+static void tell_tokens(const local_lm *lm)
 {
     for (size_t i = 0; i < lm->n_ready;) {
         const group *g = lm->ready[i]->group;
@@ -323,7 +342,7 @@ static void tell_tokens(const rg_lm *lm)
     }
 }
 
-static void sample(rg_lm *lm)
+static void sample(local_lm *lm)
 {
     lm->n_ready = 0;
     for (job *j = lm->active; j != NULL; j = j->next)
@@ -352,7 +371,7 @@ static void sample(rg_lm *lm)
 
 /* ---- the loop ---- */
 
-static void count_step(rg_lm *lm, size_t decode, size_t rows, int64_t ns)
+static void count_step(local_lm *lm, size_t decode, size_t rows, int64_t ns)
 {
     lm->stats.steps += rows > 0;
     lm->stats.rows += rows;
@@ -365,19 +384,19 @@ static void count_step(rg_lm *lm, size_t decode, size_t rows, int64_t ns)
     lm->stats.prompt_ns += ns - dec;
 }
 
-static void fail_step(rg_lm *lm, rg_status s, const rg_err *e)
+static void fail_step(local_lm *lm, rg_status s, const rg_err *e)
 {
     for (job *j = lm->active; j != NULL; j = j->next)
         rg__job_fail(j, s, e);
     for (size_t i = 0; i < lm->n_span; i++)
         if (lm->target[i].node != NULL) {
-            rg_lm_node *node = lm->target[i].node;
+            local_node *node = lm->target[i].node;
             node->in_step = false;
             rg_state_truncate(node->state, node->computed);
         }
 }
 
-static void step(rg_lm *lm)
+static void step(local_lm *lm)
 {
     const int64_t t0 = rg_now_ns();
     size_t rows = 0, decode = 0, scored = 0;
@@ -387,6 +406,7 @@ static void step(rg_lm *lm)
         scored += lm->target[i].job != NULL && lm->target[i].job->phase == PH_SCORE ? lm->span[i].want : 0;
     }
     pthread_mutex_unlock(&lm->lock);
+    rg_pool_enter(lm->pool); /* another model may use the same threads */
     rg_err e = RG_ERR_INIT;
     rg_tensor hidden = { 0 };
     float *copy = scored == 0 ? NULL : rg_alloc(scored * lm->n_embd, sizeof *copy);
@@ -408,13 +428,14 @@ static void step(rg_lm *lm)
         sample(lm);
         pthread_mutex_lock(&lm->lock);
     }
+    rg_pool_leave(lm->pool);
     rg_free(copy);
     count_step(lm, decode, rows, rg_now_ns() - t0);
 }
 
 void *rg__sched_main(void *arg)
 {
-    rg_lm *lm = arg;
+    local_lm *lm = arg;
     pthread_mutex_lock(&lm->lock);
     while (!lm->quit) {
         rg__admit(lm);

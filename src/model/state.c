@@ -81,6 +81,11 @@ size_t rg_store_page_bytes(const rg_store *s)
     return s->page_bytes;
 }
 
+void rg_store_set_max(rg_store *s, size_t max_bytes)
+{
+    s->max = RG_MAX(RG_MAX(max_bytes / s->page_bytes, s->used), (size_t)2);
+}
+
 size_t rg_store_pages_max(const rg_store *s)
 {
     return s->max;

@@ -63,7 +63,6 @@ static rg_status node_of(rg_lm_node **out, const text_ports *p, const revision *
 {
     const text_node *v = r->job->at->handle;
     const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = p->o->now_unix };
-    rg_ids ids = { 0 };
     char *ask = NULL;
     json_t *m = json_copy(p->messages);
     rg_status s = request(&ask, r, e);
@@ -72,10 +71,7 @@ static rg_status node_of(rg_lm_node **out, const text_ports *p, const revision *
         s = rg_err_set(e, RG_EFORMAT, __FILE__, __LINE__,
                        "%s: an answer is not UTF-8 text: it cannot be revised", p->id);
     if (s == RG_OK)
-        s = rg_chat_ids(&ids, rg_lm_bundle(p->lm), m, &co, e);
-    if (s == RG_OK)
-        s = rg_lm_node_for(out, p->lm, p->root.node, ids.id, ids.n, e);
-    rg_ids_free(&ids);
+        s = rg_lm_chat(out, p->lm, p->root.node, m, &co, e);
     rg_free(ask);
     json_decref(m);
     return s;

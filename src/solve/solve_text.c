@@ -56,12 +56,12 @@ static rg_status record_new(rg_record **out, rg_lm *lm, const rg_problem *p, con
     r->opt = *o;
     r->correct = r->majority_correct = r->any_correct = -1;
     RG_TRY(rg_solve_config(config, lm, o, e));
-    RG_TRY(rg_bundle_hash(r->model_sha256, rg_lm_bundle(lm), e));
+    RG_TRY(rg_lm_identity(r->model_sha256, lm, e));
     r->config = rg_strdup(config);
     r->id = rg_strdup(p->id);
     r->problem = rg_strdup(p->text);
     r->gold = p->gold == NULL ? NULL : rg_strdup(p->gold);
-    r->policy = rg_strdup(rg_bundle_name(rg_lm_bundle(lm)));
+    r->policy = rg_strdup(rg_lm_name(lm));
     r->text = rg_calloc(1, sizeof *r->text);
     if (r->id == NULL || r->problem == NULL || (p->gold != NULL && r->gold == NULL) || r->policy == NULL ||
         r->config == NULL || r->text == NULL)
@@ -71,12 +71,18 @@ static rg_status record_new(rg_record **out, rg_lm *lm, const rg_problem *p, con
 
 /* ---- the prompt ---- */
 
-static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem *p, const rg_solve_opt *o,
+static const char *title_of(const rg_lm *lm)
+{
+    const rg_bundle *b = rg_lm_bundle(lm);
+    return b == NULL ? rg_lm_name(lm) : rg_bundle_title(b);
+}
+
+static rg_status messages_of(json_t **out, const rg_lm *lm, const rg_problem *p, const rg_solve_opt *o,
                              rg_err *e)
 {
     const bool is_auto = o->prompt_style == NULL || strcmp(o->prompt_style, "auto") == 0;
     const rg_policy_prompt *style =
-        is_auto ? rg_policy_prompt_for_model(rg_bundle_title(b)) : rg_policy_prompt_find(o->prompt_style);
+        is_auto ? rg_policy_prompt_for_model(title_of(lm)) : rg_policy_prompt_find(o->prompt_style);
     *out = NULL;
     if (style == NULL)
         RG_FAIL(e, RG_EARG, "prompt style %s is not one of auto, default, llama3, r1, none", o->prompt_style);
@@ -100,47 +106,36 @@ static rg_status messages_of(json_t **out, const rg_bundle *b, const rg_problem 
 }
 
 /* *messages is yours to json_decref. */
-static rg_status prompt_ids(rg_ids *ids, json_t **messages, const rg_lm *lm, const rg_problem *p,
-                            const rg_solve_opt *o, int64_t now_unix, rg_err *e)
-{
-    RG_TRY(messages_of(messages, rg_lm_bundle(lm), p, o, e));
-    const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = now_unix };
-    return rg_chat_ids(ids, rg_lm_bundle(lm), *messages, &co, e);
-}
-
 static rg_status prompt_node(rg_lm_node **out, json_t **messages, rg_lm *lm, const rg_problem *p,
-                             const rg_solve_opt *o, rg_err *e)
+                             const rg_solve_opt *o, int64_t now_unix, rg_err *e)
 {
-    rg_ids ids = { 0 };
+    const rg_chat_opt co = { .add_generation_prompt = true, .now_unix = now_unix };
     *out = NULL;
-    rg_status s = prompt_ids(&ids, messages, lm, p, o, o->now_unix, e);
-    if (s == RG_OK)
-        s = rg_lm_node_for(out, lm, NULL, ids.id, ids.n, e);
-    rg_ids_free(&ids);
-    return s;
+    RG_TRY(messages_of(messages, lm, p, o, e));
+    return rg_lm_chat(out, lm, NULL, *messages, &co, e);
 }
 
 /* ---- configuration hash ---- */
 
 /* The clock stands still here: the hash of a config is the same tomorrow. */
-rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, rg_err *e)
+rg_status rg_solve_config(char out[17], rg_lm *lm, const rg_solve_opt *o, rg_err *e)
 {
     static const rg_problem probe = { .id = "probe", .text = "1 + 1" };
     char sha[65];
-    rg_ids ids = { 0 };
+    rg_lm_node *node = NULL;
     rg_buf b = RG_BUF_MAX(1 << 22);
     json_t *messages = NULL;
     rg_status s;
-    RG_GO(s, done, rg_bundle_hash(sha, rg_lm_bundle(lm), e));
-    RG_GO(s, done, prompt_ids(&ids, &messages, lm, &probe, o, 0, e));
+    RG_GO(s, done, rg_lm_identity(sha, lm, e));
+    RG_GO(s, done, prompt_node(&node, &messages, lm, &probe, o, 0, e));
     rg_buf_printf(&b, "schema 2|%s|%zu|%016llx|", sha, rg_lm_ctx(lm),
-                  (unsigned long long)rg_hash64(ids.id, ids.n * sizeof *ids.id, 0));
+                  (unsigned long long)rg_lm_node_hash(node));
     rg__settings_json(&b, o);
     RG_GO(s, done, rg_buf_check(&b, "the settings", e));
     snprintf(out, 17, "%016llx", (unsigned long long)rg_hash64(b.p, b.n, 0));
 done:
     json_decref(messages);
-    rg_ids_free(&ids);
+    rg_lm_release(node);
     rg_buf_free(&b);
     return s;
 }
@@ -244,7 +239,7 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
     if (o->score == RG_SCORE_ORACLE && problem->gold == NULL)
         RG_FAIL(e, RG_EARG, "%s has no right answer to go by: --score oracle needs one", problem->id);
     RG_GO(s, done, record_new(&r, lm, problem, o, e));
-    RG_GO(s, done, prompt_node(&root, &messages, lm, problem, o, e));
+    RG_GO(s, done, prompt_node(&root, &messages, lm, problem, o, o->now_unix, e));
     r->prompt_tokens = rg_lm_node_len(root);
     r->prompt_flops = rg_lm_flops(lm, 0, r->prompt_tokens, 0);
 

@@ -3,7 +3,8 @@
  * rg_parallel runs fn over [0, n) in pieces of `grain`; which thread takes which piece is
  * open, so fn must write only to places owned by its indices (or to scratch of `thread`).
  * Workers spin for some 50 us between regions, then sleep: a decode step has hundreds of
- * regions, and a futex wake costs more than most of them.  One caller at a time per pool. */
+ * regions, and a futex wake costs more than most of them.  One caller at a time per pool:
+ * those who share one take turns (rg_pool_enter). */
 #ifndef RUNG_BASE_POOL_H
 #define RUNG_BASE_POOL_H
 
@@ -22,6 +23,10 @@ rg_status rg_pool_new(rg_pool **out, size_t n_threads, rg_err *e);
 void      rg_pool_free(rg_pool *p);                 /* NULL is fine */
 size_t    rg_pool_threads(const rg_pool *p);
 void      rg_parallel(rg_pool *p, size_t n, size_t grain, rg_task_fn fn, void *arg);
+/* Waits until nobody who came earlier holds the pool, and holds it; the threads then work for this
+ * caller alone.  NULL is fine. */
+void      rg_pool_enter(rg_pool *p);
+void      rg_pool_leave(rg_pool *p);
 size_t    rg_cpu_count(void);                       /* what the process may run on */
 
 RG_API_END

@@ -19,6 +19,13 @@ typedef struct rg_chat_opt {
  * RG_EARG when the model has no template. */
 rg_status rg_chat_ids(rg_ids *ids, const rg_bundle *b, const json_t *messages, const rg_chat_opt *o, rg_err *e);
 
+/* The ids that `after` adds behind `before`, whose last message is an open assistant message: what
+ * stands between that message's end and the end of after's rendering.  *fits is false (and nothing
+ * is appended) when after's rendering does not begin with before's, blanks at the message's end
+ * left aside: a template may rewrite older turns. */
+rg_status rg_chat_ids_on(rg_ids *ids, bool *fits, const rg_bundle *b, const json_t *before, const json_t *after,
+                         const rg_chat_opt *o, rg_err *e);
+
 /* Plain text in front of which the vocabulary may want a BOS. */
 rg_status rg_text_ids(rg_ids *ids, const rg_bundle *b, rg_str text, rg_special special, rg_err *e);
 

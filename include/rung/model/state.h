@@ -43,6 +43,7 @@ void      rg_store_free(rg_store *s);                   /* all its states must b
 rg_status rg_store_lock(rg_store *s, rg_err *e);
 size_t    rg_store_page_bytes(const rg_store *s);
 size_t    rg_store_pages_max(const rg_store *s);
+void      rg_store_set_max(rg_store *s, size_t max_bytes);  /* never below what is in use */
 size_t    rg_store_pages_used(const rg_store *s);
 size_t    rg_store_pages_peak(const rg_store *s);
 

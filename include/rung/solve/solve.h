@@ -104,7 +104,7 @@ const rg_candidate *rg_record_vote(const rg_record *r, size_t i);
 
 /* Hash of everything that decides a record but the problem: 16 hex digits.  The prompt enters as
  * the ids of a fixed problem's, so the template, the style and the system message are in it. */
-rg_status rg_solve_config(char out[17], const rg_lm *lm, const rg_solve_opt *o, rg_err *e);
+rg_status rg_solve_config(char out[17], rg_lm *lm, const rg_solve_opt *o, rg_err *e);
 
 rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, const rg_solve_opt *o,
                         const rg_call *call, rg_err *e);
