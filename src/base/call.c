@@ -14,6 +14,12 @@ void rg_cost_add(rg_cost *to, const rg_cost *c)
     to->flops += c->flops;
 }
 
+void rg_ledger_add(rg_ledger *to, const rg_ledger *l)
+{
+    for (int i = 0; i < RG_N_ROLES; i++)
+        rg_cost_add(&to->role[i], &l->role[i]);
+}
+
 const char *rg_finish_name(rg_finish f)
 {
     static const char *const names[] = { "stop_string", "end_token",    "length", "cancelled",

@@ -14,7 +14,7 @@ const char *rg_verdict_flag_name(unsigned flag)
     return NULL;
 }
 
-rg_status rg_verdicts_set(rg_verdict *out, size_t want, const double *r, size_t got, rg_mismatch rule,
+rg_status rg_verdicts_set(rg_judgement *out, size_t want, const double *r, size_t got, rg_mismatch rule,
                           const char *verifier, rg_err *e)
 {
     if (got != want && rule == RG_MISMATCH_ERROR)

@@ -10,7 +10,7 @@
 const char *rg__score_name(const rg_solve_opt *o)
 {
     static const char *const names[] = { "confidence", "logp", "oracle" };
-    return o->method->needs_scorer ? names[o->score] : NULL;
+    return !o->method->needs_scorer ? NULL : o->verifier != NULL ? o->verifier->name : names[o->score];
 }
 
 /* The settings of the search that its method reads, by the names of its table. */
@@ -148,25 +148,28 @@ static void votes(rg_buf *b, const rg_record *r)
 static void cost(rg_buf *b, const rg_record *r)
 {
     const rg_run *run = &r->run;
+    const rg_cost *v = &r->judging.role[RG_VERIFIER];
     const size_t k = run->tree.n == 0 ? 0 : run->tree.node[0].sampled, prompt = k * r->prompt_tokens;
     rg__put_open(b, "cost", '{');
     rg__put_int(b, "policy_prompt", (long long)prompt);
     rg__put_int(b, "policy_gen", (long long)run->gen_tokens);
     rg__put_int(b, "policy_wasted", (long long)run->wasted_tokens);
     rg__put_int(b, "whole_context", (long long)r->context_tokens);
-    rg__put_int(b, "verifier_prompt", 0);
-    rg__put_int(b, "verifier_gen", 0);
+    rg__put_int(b, "verifier_prompt", (long long)v->prompt_tokens);
+    rg__put_int(b, "verifier_gen", (long long)v->gen_tokens);
     rg__put_int(b, "code_runs", 0);
     rg__put_num(b, "code_cpu_s", 0);
     rg__put_num(b, "flops_policy", run->gen_flops + r->prompt_flops);
-    rg__put_num(b, "flops_verifier", 0);
+    rg__put_num(b, "flops_verifier", v->flops);
     rg_buf_putc(b, '}');
     rg__put_open(b, "computed", '{');
     rg__put_int(b, "prompt", (long long)RG_MIN(prompt, r->prompt_tokens));
     rg__put_int(b, "gen", (long long)run->gen_tokens);
+    rg__put_int(b, "verifier_prompt", (long long)v->prompt_computed);
     rg_buf_putc(b, '}');
     rg__put_open(b, "cached", '{');
     rg__put_int(b, "prompt", (long long)(prompt - RG_MIN(prompt, r->prompt_tokens)));
+    rg__put_int(b, "verifier_prompt", (long long)v->prompt_cached);
     rg_buf_putc(b, '}');
     rg__put_open(b, "overshoot", '{');
     rg__put_int(b, "tokens", (long long)run->tree.overshoot_tokens);

@@ -1,6 +1,7 @@
 /* revise.c - a new whole answer after a critique (spec of test-time scaling, section 13).
  *
- *   problem, answer, "check it"            ->  review      (the policy's own, or the scorer's note)
+ *   problem, answer, "check it"            ->  review      (the policy's own; a verifier that says
+ *                                                           what is wrong saves this step)
  *   problem, answer, the review            ->  new answer
  *
  * Both are one batch for all jobs.  The new answer's text stands alone: it is not joined to the
@@ -83,21 +84,21 @@ static void release_all(rg_gen *gen, size_t n)
         rg_lm_release(gen[i].from);
 }
 
-/* One generation for each revision, from the node that its state of work asks for. */
-static rg_status generate(text_ports *p, const revision *r, size_t n, size_t max_tokens, bool review,
-                          rg_on_gen on, void *arg, const rg_call *call, rg_err *e)
+/* One generation for each revision at[0..n), from the node that its state of work asks for. */
+static rg_status generate(text_ports *p, const revision *r, const size_t *at, size_t n, size_t max_tokens,
+                          bool review, rg_on_gen on, void *arg, const rg_call *call, rg_err *e)
 {
-    rg_gen *gen = rg_calloc(n, sizeof *gen);
+    rg_gen *gen = rg_calloc(RG_MAX(n, (size_t)1), sizeof *gen);
     rg_status s = RG_OK;
     if (gen == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu revisions", n);
     for (size_t i = 0; i < n && s == RG_OK; i++) {
         gen[i] = (rg_gen){ .sampling = &p->o->sampling,
                            .max_tokens = max_tokens,
-                           .stream = stream_of(&r[i], review),
+                           .stream = stream_of(&r[at[i]], review),
                            .stop = review ? NULL : p->o->stop,
                            .n_stop = review ? 0 : p->o->n_stop };
-        s = node_of(&gen[i].from, p, &r[i], e);
+        s = node_of(&gen[i].from, p, &r[at[i]], e);
     }
     if (s == RG_OK)
         s = rg_lm_generate(p->lm, gen, n, on, arg, call, e);
@@ -106,15 +107,53 @@ static rg_status generate(text_ports *p, const revision *r, size_t n, size_t max
     return s;
 }
 
+/* ---- reviews ---- */
+
+typedef struct reviewing {
+    revision *r;
+    const size_t *at;
+} reviewing;
+
 static rg_go keep_review(void *arg, size_t i, const rg_gen_out *out)
 {
-    revision *r = (revision *)arg + i;
+    const reviewing *x = arg;
+    revision *r = &x->r[x->at[i]];
     r->review = rg_strndup(out->text.p, out->text.n);
     r->review_tokens = out->n;
     r->review_logp = out->logp_sum;
     r->review_flops = out->flops;
     rg_lm_release(out->node);
     return RG_GO_ON;
+}
+
+/* The step that did not pass, quoted, and the verifier's words on it. */
+static char *from_critique(const rg_critique *c)
+{
+    rg_buf b = RG_BUF_MAX(REVIEW_BYTES);
+    rg_buf_put(&b, c->step.p, c->step.n);
+    rg_buf_puts(&b, "\n\n");
+    rg_buf_puts(&b, c->text);
+    char *text = b.failed ? NULL : rg_buf_take(&b);
+    rg_buf_free(&b);
+    return text;
+}
+
+static rg_status review_all(text_ports *p, revision *r, size_t *at, size_t total, const rg_call *call,
+                            rg_err *e)
+{
+    const reviewing x = { r, at };
+    size_t n = 0;
+    for (size_t i = 0; i < total; i++) {
+        if (r[i].job->at->note != NULL)
+            r[i].review = from_critique(r[i].job->at->note);
+        if (r[i].review == NULL)
+            at[n++] = i;
+    }
+    RG_TRY(generate(p, r, at, n, REVIEW_TOKENS, true, keep_review, (void *)(uintptr_t)&x, call, e));
+    for (size_t i = 0; i < total; i++)
+        if (r[i].review == NULL)
+            RG_FAIL(e, RG_ENOMEM, "no memory for a review");
+    return RG_OK;
 }
 
 /* ---- the new answers ---- */
@@ -165,18 +204,19 @@ rg_status rg__text_revise(text_ports *p, const rg_job *jobs, size_t n, rg_on_chi
     size_t total;
     rg_status s = RG_OK;
     revision *r = list(jobs, n, &total);
+    size_t *at = rg_alloc(RG_MAX(total, (size_t)1), sizeof *at);
     revising x = { .p = p, .r = r, .on = on, .arg = arg, .jobs = jobs, .e = e };
-    if (r == NULL)
-        RG_FAIL(e, RG_ENOMEM, "no memory for %zu revisions", total);
-    RG_GO(s, done, generate(p, r, total, REVIEW_TOKENS, true, keep_review, r, call, e));
+    if (r == NULL || at == NULL)
+        RG_FAIL_GO(s, done, e, RG_ENOMEM, "no memory for %zu revisions", total);
+    RG_GO(s, done, review_all(p, r, at, total, call, e));
     for (size_t i = 0; i < total; i++)
-        if (r[i].review == NULL)
-            RG_FAIL_GO(s, done, e, RG_ENOMEM, "no memory for a review");
-    RG_GO(s, done, generate(p, r, total, p->o->max_tokens, false, hand_over, &x, call, e));
+        at[i] = i;
+    RG_GO(s, done, generate(p, r, at, total, p->o->max_tokens, false, hand_over, &x, call, e));
     s = x.status;
 done:
-    for (size_t i = 0; i < total; i++)
+    for (size_t i = 0; i < total && r != NULL; i++)
         rg_free(r[i].review);
     rg_free(r);
+    rg_free(at);
     return s;
 }

@@ -131,6 +131,8 @@ rg_status rg_solve_config(char out[17], rg_lm *lm, const rg_solve_opt *o, rg_err
     rg_buf_printf(&b, "schema 2|%s|%zu|%016llx|", sha, rg_lm_ctx(lm),
                   (unsigned long long)rg_lm_node_hash(node));
     rg__settings_json(&b, o);
+    if (o->verifier != NULL && o->method->needs_scorer)
+        RG_GO(s, done, o->verifier->describe(o->verifier, &b, e));
     RG_GO(s, done, rg_buf_check(&b, "the settings", e));
     snprintf(out, 17, "%016llx", (unsigned long long)rg_hash64(b.p, b.n, 0));
 done:
@@ -190,8 +192,21 @@ static rg_str answer_of(void *arg, const rg_node *v)
     return rg_str_of(x == NULL || x->answer == NULL ? "" : x->answer);
 }
 
-static rg_scorer scorer_of(const rg_solve_opt *o, rg_oracle *oracle)
+static rg_status open_verifier(text_ports *p, const rg_solve_opt *o, const char *problem, rg_err *e)
 {
+    const rg_step_reader reader = rg__text_reader(p);
+    if (o->verifier == NULL || !o->method->needs_scorer)
+        return RG_OK;
+    if (o->verifier->whole_only && o->method->by_steps)
+        RG_FAIL(e, RG_EARG, "verifier %s judges whole answers: method %s wants a score at every step",
+                o->verifier->name, o->method->name);
+    return rg_verifying_open(&p->verifying, o->verifier, rg_str_of(problem), &reader, e);
+}
+
+static rg_scorer scorer_of(const rg_solve_opt *o, const text_ports *p, rg_oracle *oracle)
+{
+    if (p->verifying != NULL)
+        return rg_verifying_scorer(p->verifying);
     return o->score == RG_SCORE_ORACLE ? rg_scorer_oracle(oracle)
            : o->score == RG_SCORE_LOGP ? rg_scorer_logp()
                                        : rg_scorer_confidence();
@@ -247,11 +262,14 @@ rg_status rg_solve_text(rg_record **out, rg_lm *lm, const rg_problem *problem, c
     root = NULL;
     messages = NULL;
     rg_oracle oracle = { .gold = rg_str_of(r->gold), .answer_of = answer_of };
-    const rg_scorer scorer = scorer_of(o, &oracle);
+    RG_GO(s, done, open_verifier(r->text, o, r->problem, e));
+    const rg_scorer scorer = scorer_of(o, r->text, &oracle);
     const rg_proposer proposer = rg__text_proposer(r->text);
     s = rg_solve_run(&r->run, o->method, &o->search, &proposer, &scorer, &r->text->root,
                      rg_stream_root(o->seed, problem->id, strlen(problem->id)), call, e);
     rg__text_ports_close(r->text);
+    if (r->text->verifying != NULL)
+        r->judging = *rg_verifying_cost(r->text->verifying);
     r->context_tokens = r->text->context_tokens;
     const rg_status filled = fill_candidates(r, s == RG_OK ? e : NULL);
     s = s == RG_OK ? filled : s;

@@ -27,6 +27,7 @@ static void node_free(text_node *v)
         return;
     rg_lm_release(v->node);
     rg_free(v->text);
+    rg_free(v->step);
     rg_free(v->answer);
     rg_free(v->canon);
     rg_free(v);
@@ -44,6 +45,7 @@ void rg__text_ports_close(text_ports *p)
 
 void rg__text_ports_free(text_ports *p)
 {
+    rg_verifying_close(p->verifying);
     for (size_t i = 0; i < p->n; i++)
         node_free(p->all[i]);
     rg_lm_release(p->root.node);
@@ -181,6 +183,60 @@ static bool at_delimiter(const rg_gen_out *out, const char *const *stop, size_t 
     return false;
 }
 
+/* ---- as verifiers read it ---- */
+
+static rg_status cut(text_node *v, const rg_step_rule *rule, rg_err *e)
+{
+    rg_steps all = { 0 }, seen = { 0 };
+    rg_status s = rg_steps_split(&all, rg_str_n(v->text, v->n), rule, e);
+    if (s == RG_OK)
+        s = rg_steps_trimmed(&seen, NULL, &all, rule, e);
+    if (s == RG_OK) {
+        v->step = seen.step;
+        v->n_steps = seen.n;
+        seen.step = NULL;
+    }
+    rg_steps_free(&all);
+    rg_steps_free(&seen);
+    return s;
+}
+
+/* A step by itself is one, whatever delimiters stand inside; white space alone is none. */
+static rg_status one(text_node *v, rg_err *e)
+{
+    const rg_str s = rg_str_trim(rg_str_n(v->text, v->n));
+    v->step = rg_alloc(1, sizeof *v->step);
+    if (v->step == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for a step");
+    v->step[0] = s;
+    v->n_steps = s.n > 0;
+    return RG_OK;
+}
+
+static rg_status steps_of(void *arg, const void *handle, const rg_str **step, size_t *n, rg_err *e)
+{
+    const text_ports *p = arg;
+    text_node *v = (text_node *)(uintptr_t)handle; /* its steps are made when first asked for */
+    const rg_step_rule rule = rg__step_rule(p->o);
+    if (v->parent != NULL && v->step == NULL)
+        RG_TRY(v->whole && p->o->step != RG_STEPS_TOKENS ? cut(v, &rule, e) : one(v, e));
+    *step = v->step;
+    *n = v->n_steps;
+    return RG_OK;
+}
+
+/* A revision stands alone: its parent is the root, not the answer that it revises. */
+static const void *up(void *arg, const void *handle)
+{
+    (void)arg;
+    return ((const text_node *)handle)->parent;
+}
+
+rg_step_reader rg__text_reader(text_ports *p)
+{
+    return (rg_step_reader){ .arg = p, .steps = steps_of, .up = up };
+}
+
 /* ---- expanding ---- */
 
 /* One continuation that is wanted: which job's child it is. */
@@ -271,6 +327,7 @@ static rg_status take(const expansion *x, const want *w, const rg_gen_out *out, 
     text_node *v;
     RG_TRY(make_node(&v, x->p, x->job[w->job].at->handle, out, e));
     child->handle = v;
+    v->whole = w->whole;
     child->terminal = ends_here(x, w, out, &child->finish);
     child->content = w->whole ? 0 : content_of(x, v);
     if (!w->whole && child->content == 0 && !child->terminal)
@@ -288,6 +345,7 @@ rg_status rg__text_whole(text_ports *p, const rg_gen_out *out, rg_child *child, 
     text_node *v;
     RG_TRY(make_node(&v, p, &p->root, out, e));
     child->handle = v;
+    v->whole = true;
     p->context_tokens += rg_lm_node_len(out->node);
     return finish_answer(p, v, child, e);
 }

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "rung/reward/verifier.h"
 #include "rung/text/steps.h"
 
 #include "solve_int.h"
@@ -20,6 +21,9 @@ struct text_node {
     size_t n;
     size_t tokens, path_tokens; /* own; of the whole answer so far */
     double path_logp;
+    bool whole;     /* an answer of many steps, not one */
+    rg_str *step;   /* its steps as verifiers see them, once somebody asked; views of text */
+    size_t n_steps;
     /* terminal ones */
     char *answer, *canon; /* NULL: none */
     const char *extract_rule;
@@ -37,6 +41,7 @@ typedef struct text_ports {
     size_t n, cap;
     const char **class_of; /* canonical form of each answer class, borrowed */
     size_t n_classes, classes_cap;
+    rg_verifying *verifying; /* NULL: the method's scores are the policy's own */
     uint64_t context_tokens; /* what reading the whole context again at each step would have cost */
 } text_ports;
 
@@ -56,6 +61,8 @@ rg_status rg__text_revise(text_ports *p, const rg_job *jobs, size_t n, rg_on_chi
 
 /* The text from the first step to v, with a zero behind it. */
 rg_status rg__path_text(rg_buf *b, const text_node *v, rg_err *e);
+/* How its nodes read to a verifier. */
+rg_step_reader rg__text_reader(text_ports *p);
 /* The delimiter rule as the splitter wants it. */
 rg_step_rule rg__step_rule(const rg_solve_opt *o);
 

@@ -43,6 +43,7 @@ typedef struct rg_ledger {
 } rg_ledger;
 
 void rg_cost_add(rg_cost *to, const rg_cost *c);
+void rg_ledger_add(rg_ledger *to, const rg_ledger *l);
 
 /* How a piece of generation ended. */
 typedef enum rg_finish {

@@ -42,7 +42,7 @@ typedef struct rg_path {
     uint64_t      stream;       /* of whatever the verifier draws */
 } rg_path;
 
-enum {                          /* rg_verdict.flags, rg_rationale.flags */
+enum {                          /* rg_judgement.flags, rg_rationale.flags */
     RG_VF_FORCED = 1,           /* the decision had to be asked for (section 10.4, D) */
     RG_VF_NO_DECISION = 2,      /* none was given: r = 0.5 */
     RG_VF_BUDGET = 4,           /* the rationale was cut at its limit */
@@ -71,14 +71,14 @@ typedef struct rg_rationale {   /* one chain's words on one step */
     size_t      n_code;
 } rg_rationale;
 
-typedef struct rg_verdict {     /* of one step; what it points to is the session's */
+typedef struct rg_judgement {     /* of one step; what it points to is the session's */
     double      r;              /* on the verifier's scale; NaN: it could not tell */
     size_t      token;          /* where it was read, counted in the verifier's input; SIZE_MAX = nowhere */
     unsigned    flags;
     const rg_rationale *rationale;      /* one a chain; NULL: this kind writes none */
     size_t      n_rationales;
     const char *critique;       /* what is wrong, for a reviser (section 13); NULL = nothing to say */
-} rg_verdict;
+} rg_judgement;
 
 typedef struct rg_verifier rg_verifier;
 typedef struct rg_judging rg_judging;   /* a session: one problem's search, or one solution */
@@ -95,7 +95,7 @@ struct rg_verifier {
     rg_status (*open)(rg_judging **out, rg_verifier *v, rg_err *e);
     /* out[i] has room for p[i].n - p[i].first verdicts.  All paths in one batch; a path and the
      * one it extends never stand in the same batch.  call->role is RG_VERIFIER. */
-    rg_status (*judge)(rg_judging *j, const rg_path *p, size_t n, rg_verdict *const *out,
+    rg_status (*judge)(rg_judging *j, const rg_path *p, size_t n, rg_judgement *const *out,
                        const rg_call *call, rg_err *e);
     void (*forget)(rg_judging *j, uint64_t key);    /* nothing will extend this path; may be NULL */
     void (*close)(rg_judging *j);
@@ -117,27 +117,38 @@ typedef enum rg_mismatch { RG_MISMATCH_ERROR, RG_MISMATCH_ZERO, RG_MISMATCH_PAD 
 #define RG_MISMATCH_NAMES "error,zero,pad"
 /* Puts r[0..got) into out[0..want).  Unequal: RG_EREMOTE with both numbers and the verifier's
  * name; or all 0; or the last score repeated (surplus ones dropped); the latter two flagged. */
-rg_status rg_verdicts_set(rg_verdict *out, size_t want, const double *r, size_t got, rg_mismatch rule,
+rg_status rg_verdicts_set(rg_judgement *out, size_t want, const double *r, size_t got, rg_mismatch rule,
                           const char *verifier, rg_err *e);
 
 /* ---- as a search's scorer ---- */
 
-/* How the search's nodes read as text: the steps that node v adds to its parent's path (views
- * that live as long as the search; one for a step, several for a whole answer). */
+/* How the search's nodes read as text, by their handles: the steps that a handle adds to its
+ * parent's path (views that live as long as the search; one for a step, several for a whole answer,
+ * none for the root), and its parent's handle (NULL above the root). */
 typedef struct rg_step_reader {
     void *arg;
-    rg_status (*steps)(void *arg, const rg_node *v, const rg_str **step, size_t *n, rg_err *e);
+    rg_status   (*steps)(void *arg, const void *handle, const rg_str **step, size_t *n, rg_err *e);
+    const void *(*up)(void *arg, const void *handle);
 } rg_step_reader;
+
+/* What scored nodes carry as their note when a step did not pass and the verifier says why. */
+typedef struct rg_critique {
+    size_t      index;          /* of the step, from 0 */
+    rg_str      step;
+    const char *text;
+} rg_critique;
 
 typedef struct rg_verifying rg_verifying;
 
-/* One search's use of a verifier.  v, problem and reader are borrowed.  Verdicts stay until close. */
+/* One search's use of a verifier.  v and problem are borrowed.  Verdicts stay until close. */
 rg_status rg_verifying_open(rg_verifying **out, rg_verifier *v, rg_str problem, const rg_step_reader *reader,
                             rg_err *e);
 void      rg_verifying_close(rg_verifying *y);                  /* NULL is fine */
 rg_scorer rg_verifying_scorer(rg_verifying *y);
-/* The verdicts on the steps of node v; NULL when it was not judged. */
-const rg_verdict *rg_verifying_of(const rg_verifying *y, size_t node, size_t *n);
+/* The verdicts on a handle's own steps; NULL when it was not judged. */
+const rg_judgement *rg_verifying_of(const rg_verifying *y, const void *handle, size_t *n);
+/* What judging cost so far. */
+const rg_ledger  *rg_verifying_cost(const rg_verifying *y);
 
 RG_API_END
 #endif

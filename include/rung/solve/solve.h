@@ -20,6 +20,7 @@
 #include "rung/base/err.h"
 #include "rung/format/records.h"
 #include "rung/lm/lm.h"
+#include "rung/reward/verifier.h"
 #include "rung/search/search.h"
 
 RG_API_BEGIN
@@ -60,7 +61,8 @@ typedef struct rg_solve_opt {
     uint64_t           seed;
     rg_sampling        sampling;
     size_t             max_tokens;      /* of one answer */
-    rg_score_kind      score;           /* what steps and answers are valued by */
+    rg_score_kind      score;           /* what steps and answers are valued by, without a verifier */
+    rg_verifier       *verifier;        /* borrowed; NULL = none */
     const char        *prompt_style;    /* "auto" or a name of text/prompt.h */
     const char        *system;          /* replaces the style's system message; NULL = style's */
     const char *const *stop;
@@ -96,6 +98,7 @@ typedef struct rg_record {
     size_t      prompt_tokens;
     double      prompt_flops;
     uint64_t    context_tokens;         /* had the whole context been read again for every step */
+    rg_ledger   judging;                /* what the verifier cost */
     struct text_ports *text;            /* what the tree's handles point to */
 } rg_record;
 void rg_record_free(rg_record *r);              /* NULL is fine */
