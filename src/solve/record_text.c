@@ -62,6 +62,14 @@ static void put_cost(rg_buf *b, const rg_record *r)
         rg_buf_printf(b, ", %.0f tokens/s",
                       (double)(run->gen_tokens + run->tree.overshoot_tokens) / run->wall_s);
     rg_buf_putc(b, '\n');
+    const rg_cost *v = &r->judging.role[RG_VERIFIER];
+    if (v->calls > 0) {
+        rg_buf_printf(b, "        %s: %llu tokens read (%llu computed), %llu written, ",
+                      rg__score_name(&r->opt), (unsigned long long)v->prompt_tokens,
+                      (unsigned long long)v->prompt_computed, (unsigned long long)v->gen_tokens);
+        put_si(b, v->flops);
+        rg_buf_puts(b, "FLOP\n");
+    }
     if (run->tree.overshoot_tokens > 0)
         rg_buf_printf(b, "        %zu more tokens were on their way when it stopped\n",
                       run->tree.overshoot_tokens);

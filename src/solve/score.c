@@ -51,7 +51,7 @@ static void conclude(rg_scored *s, double threshold)
 {
     s->first_error = -1;
     for (size_t i = 0; i < s->n; i++) {
-        s->n_nan += isnan(s->verdict[i].r);
+        s->n_nan += isnan(s->verdict[i].r) ? 1 : 0;
         if (s->first_error < 0 && s->verdict[i].r < threshold)
             s->first_error = (int64_t)i;
     }
