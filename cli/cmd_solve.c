@@ -1,6 +1,6 @@
 /* cmd_solve.c - `rung solve`: the main job. */
-#include "engine.h"
 #include "page.h"
+#include "verifier.h"
 
 #include <string.h>
 #include <time.h>
@@ -403,7 +403,7 @@ static rg_status read_input(char **text, rg_problems **all, const cli_args *a, c
 }
 
 static rg_status solve(cli_args *a, const opts *o, const rg_search_opt *search, const cli_model *m,
-                       const cli_sampling *sm, live *v, size_t *failed, rg_err *e)
+                       const cli_sampling *sm, cli_verifier *cv, live *v, size_t *failed, rg_err *e)
 {
     rg_engine *x = NULL;
     rg_sampling sampling;
@@ -419,8 +419,13 @@ static rg_status solve(cli_args *a, const opts *o, const rg_search_opt *search, 
     RG_GO(s, done, solve_opt(&so, o, search, sm, &sampling, m, seed, e));
     RG_GO(s, done, read_input(&text, &all, a, o, e));
     RG_GO(s, done, cli_engine(&x, m, &call, e));
+    RG_GO(s, done, cli_verifier_open(cv, x, m, &call, e));
+    so.verifier = cv->v;
     v->total = so.method->only_one ? 1 : (size_t)so.search.N;
     RG_GO(s, done, check_used(a, so.method, e));
+    if (cv->v != NULL && !so.method->needs_scorer)
+        RG_FAIL_GO(s, done, e, RG_EARG, "method %s asks no verifier; best-of-n, beam, dvts and others do",
+                   so.method->name);
     snprintf(what, sizeof what, "%s, N = %zu", so.method->name, v->total);
     cli_view_end(&a->view);
     cli_first_line(a, x, seed, what);
@@ -435,6 +440,7 @@ done:
     rg_free(text);
     rg_problems_free(all);
     rg_free(bias);
+    cli_verifier_close(cv);
     rg_engine_close(x);
     return s;
 }
@@ -445,10 +451,12 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     rg_search_opt search;
     cli_model m;
     cli_sampling sm;
-    const rg_opt_group groups[] = { { "Problem", table, &o },
-                                    { "Search", rg_search_table, &search },
-                                    { "Sampling", cli_search_sampling_table, &sm },
-                                    { "Model", cli_model_table, &m } };
+    cli_verifier cv = { 0 };
+    rg_opt_group groups[4 + CLI_VERIFIER_GROUPS] = { { "Problem", table, &o },
+                                                     { "Search", rg_search_table, &search },
+                                                     { "Sampling", cli_search_sampling_table, &sm },
+                                                     { "Model", cli_model_table, &m } };
+    cli_verifier_groups(groups + 4, &cv);
     cli_args a;
     rg_err e = RG_ERR_INIT;
     size_t failed = 0;
@@ -459,7 +467,7 @@ static int run(const rg_cmd *cmd, int argc, char **argv)
     if (code >= 0)
         return code;
     live v = { .a = &a, .many = o.problems != NULL, .busy = ATOMIC_FLAG_INIT };
-    const rg_status s = solve(&a, &o, &search, &m, &sm, &v, &failed, &e);
+    const rg_status s = solve(&a, &o, &search, &m, &sm, &cv, &v, &failed, &e);
     const int rc = cli_close(&a, s, &e);
     return rc == 0 && failed > 0 ? 7 : rc;
 }

@@ -32,6 +32,10 @@ const char rg_prompt_revise_lead[] =
 const char rg_prompt_revise_end[] =
     "\n\nWrite the whole solution again, from the beginning to the final answer.";
 
+const char rg_prompt_direct[] =
+    "You are a math teacher. Your task is to review and critique the paragraphs in solution step by step. "
+    "Say whether the last paragraph is right, with nothing but \\boxed{Yes} or \\boxed{No}.";
+
 const rg_policy_prompt *rg_policy_prompt_find(const char *name)
 {
     for (size_t i = 0; i < sizeof PROMPTS / sizeof PROMPTS[0]; i++)

@@ -96,6 +96,8 @@ rg_status rg_words_new(rg_words **out, const rg_lm *lm, const char *const *word,
 void      rg_words_free(rg_words *w);                                   /* NULL is fine */
 size_t    rg_words_n(const rg_words *w);
 const char *rg_words_text(const rg_words *w, size_t i);
+/* Does this piece of text spell word i, alone or behind blanks? */
+bool        rg_words_spells(const rg_words *w, size_t i, rg_str piece);
 
 /* ---- generating ---- */
 

@@ -55,8 +55,6 @@ struct rg_lm_node {
 
 /* Ids of the tokens that spell word i (see rg_words_new); none where tokens are not known. */
 const int32_t *rg_words_ids(const rg_words *w, size_t i, size_t *n);
-/* Does this piece of text spell word i, alone or behind blanks? */
-bool           rg_words_spells(const rg_words *w, size_t i, rg_str piece);
 
 RG_API_END
 #endif

@@ -19,6 +19,8 @@ const rg_policy_prompt *rg_policy_prompt_find(const char *name);            /* N
 extern const char rg_prompt_review[];
 extern const char rg_prompt_revise_lead[];
 extern const char rg_prompt_revise_end[];
+/* Verifiers that answer Yes or No at once (section 10.2). */
+extern const char rg_prompt_direct[];
 
 /* The family a model's name speaks of; "default" when it speaks of none. */
 const rg_policy_prompt *rg_policy_prompt_for_model(const char *model_name);

@@ -1,0 +1,17 @@
+#include "rung/reward/kinds.h"
+
+void rg_verifier_groups(rg_opt_group group[RG_N_VERIFIER_GROUPS], rg_verifier_opt *o)
+{
+    group[0] = (rg_opt_group){ "Verifier direct", rg_direct_table, &o->direct };
+}
+
+rg_status rg_verifier_new(rg_verifier **out, rg_verifier_kind kind, const rg_verifier_opt *o, rg_lm *lm,
+                          rg_err *e)
+{
+    *out = NULL;
+    switch (kind) {
+    case RG_VERIFIER_DIRECT: return rg_direct_new(out, lm, &o->direct, e);
+    case RG_VERIFIER_NONE: break;
+    }
+    RG_FAIL(e, RG_EARG, "no verifier is named: --verifier is one of %s", RG_VERIFIER_NAMES);
+}
