@@ -128,6 +128,31 @@ rg_status rg_lm_chat(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const json_t
     return s;
 }
 
+rg_status rg_lm_chat_common(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const json_t *const *messages,
+                            size_t n, const rg_chat_opt *o, rg_err *e)
+{
+    rg_ids common = { 0 }, ids = { 0 };
+    rg_status s = RG_OK;
+    *out = NULL;
+    if (n < 2 || lm->ops->chat != NULL)
+        return RG_OK;
+    s = rg_chat_ids(&common, lm->bundle, messages[0], o, e);
+    size_t len = s == RG_OK ? common.n : 0;
+    for (size_t i = 1; i < n && s == RG_OK; i++) {
+        size_t same = 0;
+        ids.n = 0;
+        s = rg_chat_ids(&ids, lm->bundle, messages[i], o, e);
+        while (s == RG_OK && same < len && same < ids.n && common.id[same] == ids.id[same])
+            same++;
+        len = same;
+    }
+    if (s == RG_OK && len > 0)
+        s = rg_lm_node_for(out, lm, near, common.id, len, e);
+    rg_ids_free(&common);
+    rg_ids_free(&ids);
+    return s;
+}
+
 rg_status rg_lm_say(rg_lm_node **out, rg_lm_node *from, rg_str text, rg_err *e)
 {
     const rg_lm *lm = from->lm;

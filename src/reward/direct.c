@@ -35,6 +35,7 @@ typedef struct talk {
 
 typedef struct session {
     rg_judging j;
+    rg_lm_node *base; /* what first turns have in common: system message and problem; may be NULL */
     talk *kept;
     size_t n, cap;
 } session;
@@ -70,10 +71,11 @@ static rg_status begin(json_t *messages, const direct *d, const rg_path *p, rg_e
     return s;
 }
 
+static const rg_chat_opt OPEN = { .continue_final = true };
+
 /* Step k behind the conversation t (empty before the first), up to the opening of its verdict. */
-static rg_status add_step(talk *t, const direct *d, const rg_path *p, size_t k, rg_err *e)
+static rg_status add_step(talk *t, const direct *d, rg_lm_node *base, const rg_path *p, size_t k, rg_err *e)
 {
-    const rg_chat_opt open = { .continue_final = true };
     json_t *after = t->messages == NULL ? json_array() : json_deep_copy(t->messages);
     rg_lm_node *node = NULL;
     rg_status s = RG_OK;
@@ -89,8 +91,8 @@ static rg_status add_step(talk *t, const direct *d, const rg_path *p, size_t k, 
     if (s == RG_OK)
         s = say(after, "assistant", rg_str_of(OPENING), e);
     if (s == RG_OK)
-        s = t->node == NULL ? rg_lm_chat(&node, d->lm, NULL, after, &open, e)
-                            : rg_lm_chat_on(&node, t->node, t->messages, after, &open, e);
+        s = t->node == NULL ? rg_lm_chat(&node, d->lm, base, after, &OPEN, e)
+                            : rg_lm_chat_on(&node, t->node, t->messages, after, &OPEN, e);
     if (s != RG_OK) {
         json_decref(after);
         return s;
@@ -152,11 +154,41 @@ static void close_session(rg_judging *j)
     session *s = (session *)j;
     for (size_t i = 0; i < s->n; i++)
         talk_free(&s->kept[i]);
+    rg_lm_release(s->base);
     rg_free(s->kept);
     rg_free(s);
 }
 
 /* ---- judging ---- */
+
+/* Several first turns in one batch: what they share is computed once, now and for later ones. */
+static rg_status find_base(session *s, const direct *d, const rg_path *p, size_t n, rg_err *e)
+{
+    json_t **first = rg_calloc(n, sizeof(json_t *));
+    rg_lm_node *base = NULL;
+    rg_status st = RG_OK;
+    size_t m = 0;
+    if (first == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %zu conversations", n);
+    for (size_t i = 0; i < n && st == RG_OK; i++) {
+        if (find(s, p[i].parent) != NULL)
+            continue;
+        first[m++] = json_array();
+        st = begin(first[m - 1], d, &p[i], e);
+        if (st == RG_OK)
+            st = say(first[m - 1], "assistant", rg_str_of(OPENING), e);
+    }
+    if (st == RG_OK)
+        st = rg_lm_chat_common(&base, d->lm, s->base, (const json_t *const *)first, m, &OPEN, e);
+    if (base != NULL) {
+        rg_lm_release(s->base);
+        s->base = base;
+    }
+    for (size_t i = 0; i < m; i++)
+        json_decref(first[i]);
+    rg_free(first);
+    return st;
+}
 
 typedef struct reading {
     rg_judgement **at; /* whose verdict each job reads */
@@ -191,7 +223,7 @@ static rg_status prepare(session *s, const direct *d, const rg_path *p, rg_judge
         t = (talk){ 0, json_incref(from->messages), rg_lm_retain(from->node) };
     rg_status st = RG_OK;
     for (size_t k = from != NULL ? p->first : 0; k < p->n && st == RG_OK; k++) {
-        st = add_step(&t, d, p, k, e);
+        st = add_step(&t, d, s->base, p, k, e);
         if (st != RG_OK || k < p->first)
             continue;
         out[k - p->first].token = rg_lm_node_len(t.node) - 1;
@@ -220,6 +252,7 @@ static rg_status judge(rg_judging *j, const rg_path *p, size_t n, rg_judgement *
     rg_status s = RG_OK;
     if (r.at == NULL || r.gen == NULL)
         RG_FAIL_GO(s, done, e, RG_ENOMEM, "no memory for %zu verdicts", total);
+    RG_GO(s, done, find_base((session *)j, d, p, n, e));
     for (size_t i = 0; i < n; i++)
         RG_GO(s, done, prepare((session *)j, d, &p[i], out[i], &r, &GREEDY, e));
     s = rg_lm_generate(d->lm, r.gen, r.n, read_verdict, &r, call, e);

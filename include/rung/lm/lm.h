@@ -76,6 +76,10 @@ rg_status   rg_lm_node_for(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const 
 /* A conversation, ready to be gone on with (see rg_chat_opt).  near: as for rg_lm_node_for. */
 rg_status rg_lm_chat(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const json_t *messages,
                      const rg_chat_opt *o, rg_err *e);
+/* What n conversations begin with, in tokens, as a node to give to rg_lm_chat as `near`: computed once
+ * for all of them.  NULL when they share nothing, or tokens are not known. */
+rg_status rg_lm_chat_common(rg_lm_node **out, rg_lm *lm, rg_lm_node *near, const json_t *const *messages,
+                            size_t n, const rg_chat_opt *o, rg_err *e);
 /* `from` and text behind it, tokenised by itself; control tokens in it are plain text. */
 rg_status rg_lm_say(rg_lm_node **out, rg_lm_node *from, rg_str text, rg_err *e);
 /* The conversation `after` behind a node that holds the conversation `before` up to the end of its
