@@ -103,7 +103,7 @@ static rg_status score(cli_args *a, const opts *o, const cli_model *m, cli_verif
     rg_call call = cli_call(a);
     rg_status s = RG_OK;
     if (cv->kind == RG_VERIFIER_NONE)
-        RG_FAIL(e, RG_EARG, "which verifier? --verifier is one of %s", RG_VERIFIER_NAMES);
+        RG_FAIL(e, RG_EARG, "which verifier? --verifier is one of %s", strchr(RG_VERIFIER_NAMES, ',') + 1);
     RG_GO(s, done, read_input(&one, &text, &all, a, o, e));
     const size_t n = all == NULL ? 1 : rg_solutions_n(all);
     list = rg_calloc(n, sizeof(const rg_solution *));

@@ -1,5 +1,7 @@
 #include "rung/reward/kinds.h"
 
+#include <string.h>
+
 void rg_verifier_groups(rg_opt_group group[RG_N_VERIFIER_GROUPS], rg_verifier_opt *o)
 {
     group[0] = (rg_opt_group){ "Verifier direct", rg_direct_table, &o->direct };
@@ -13,5 +15,5 @@ rg_status rg_verifier_new(rg_verifier **out, rg_verifier_kind kind, const rg_ver
     case RG_VERIFIER_DIRECT: return rg_direct_new(out, lm, &o->direct, e);
     case RG_VERIFIER_NONE: break;
     }
-    RG_FAIL(e, RG_EARG, "no verifier is named: --verifier is one of %s", RG_VERIFIER_NAMES);
+    RG_FAIL(e, RG_EARG, "no verifier is named: --verifier is one of %s", strchr(RG_VERIFIER_NAMES, ',') + 1);
 }
