@@ -45,6 +45,7 @@ bench-peers: all
 experiments: all
 	@tools/models $(BUILD)
 	@tools/experiments $(BUILD)
+	@tools/price-of-search $(BUILD)
 
 fuzz:
 	@tools/need build gate
