@@ -23,7 +23,7 @@ void rg_ledger_add(rg_ledger *to, const rg_ledger *l)
 const char *rg_finish_name(rg_finish f)
 {
     static const char *const names[] = { "stop_string", "end_token",    "length", "cancelled",
-                                         "depth",       "no_candidate", "error" };
+                                         "depth",       "no_candidate", "error",  "doubt" };
     return (size_t)f < sizeof names / sizeof names[0] ? names[f] : "unknown";
 }
 

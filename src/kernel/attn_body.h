@@ -213,6 +213,7 @@ static void fill_table(rg_kernels *k)
     k->rope = rope;
     k->exp_shift = exp_shift;
     k->exp_sums = exp_sums;
+    k->doubt_sums = doubt_sums;
     k->max = max;
     k->at_least = at_least;
     k->nonfinite = nonfinite;

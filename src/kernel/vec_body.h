@@ -198,6 +198,34 @@ static void exp_sums(float *sums, const float *x, size_t n, float shift, float s
     }
 }
 
+static void doubt_sums(float *sums, const float *x, size_t n, float shift)
+{
+    const vf sh = vf_set(shift);
+    for (size_t at = 0; at < n; at += SUM_RUN, sums += 3) {
+        const size_t end = n - at < SUM_RUN ? n : at + SUM_RUN;
+        vf a = vf_set(0.0f), b = a, c = a;
+        size_t i = at;
+        for (; i + VF <= end; i += VF) {
+            const vf d = vf_sub(vf_load(x + i), sh), e = vf_exp(d);
+            a = vf_add(a, e);
+            b = vf_fma(e, d, b);
+            c = vf_add(c, d);
+        }
+        if (i < end) { /* lanes that have no element add 0 */
+            float pad_e[VF] = { 0 }, pad_d[VF] = { 0 };
+            const vf d = vf_sub(vf_load_n(x + i, end - i), sh);
+            vf_store_n(pad_d, d, end - i);
+            vf_store_n(pad_e, vf_exp(d), end - i);
+            a = vf_add(a, vf_load(pad_e));
+            b = vf_fma(vf_load(pad_e), vf_load(pad_d), b);
+            c = vf_add(c, vf_load(pad_d));
+        }
+        sums[0] = vf_sum(a);
+        sums[1] = vf_sum(b);
+        sums[2] = vf_sum(c);
+    }
+}
+
 /* Index of the first x[i] == value in [from, n); n when there is none. */
 static size_t find(const float *x, size_t from, size_t n, float value)
 {

@@ -129,6 +129,23 @@ static void exp_sums(float *sums, const float *x, size_t n, float shift, float s
     }
 }
 
+static void doubt_sums(float *sums, const float *x, size_t n, float shift)
+{
+    for (size_t at = 0; at < n; at += SUM_RUN, sums += 3) {
+        const size_t len = n - at < SUM_RUN ? n - at : SUM_RUN;
+        float a[LANES] = { 0 }, b[LANES] = { 0 }, c[LANES] = { 0 };
+        for (size_t i = 0; i < len; i++) {
+            const float d = x[at + i] - shift, e = exp_one(d);
+            a[i % LANES] += e;
+            b[i % LANES] = fmaf(e, d, b[i % LANES]);
+            c[i % LANES] += d;
+        }
+        sums[0] = halved_sum(a);
+        sums[1] = halved_sum(b);
+        sums[2] = halved_sum(c);
+    }
+}
+
 /* Nothing but NaN: -infinity at 0. */
 static float max(const float *x, size_t n, size_t *at)
 {
@@ -177,6 +194,7 @@ void rg__vec_init_ref(rg_kernels *k)
     k->rope = rope;
     k->exp_shift = exp_shift;
     k->exp_sums = exp_sums;
+    k->doubt_sums = doubt_sums;
     k->max = max;
     k->at_least = at_least;
     k->nonfinite = nonfinite;

@@ -136,6 +136,8 @@ static rg_status check_ids(const local_lm *lm, const int32_t *id, size_t n, rg_e
 
 static rg_status check_gen(const local_lm *lm, const rg_gen *g, rg_err *e)
 {
+    if (g->doubt_window > 0 && !g->uncertainty)
+        RG_FAIL(e, RG_EARG, "a bound on confidence needs the uncertainty of each token");
     if (g->max_tokens == 0)
         RG_FAIL(e, RG_EARG, "nothing to generate: max_tokens is 0");
     if (own_node(g->from)->len >= lm->opt.ctx)

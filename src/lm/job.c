@@ -193,10 +193,22 @@ static void append_text(job *j, int32_t id)
         j->stopped = true;
 }
 
+/* The mean confidence of the window's tokens, once there are so many, is below the bound. */
+static bool too_unsure(job *j)
+{
+    const size_t w = j->gen->doubt_window;
+    if (w == 0)
+        return false;
+    j->surety += (double)j->doubt[j->n - 1].confidence;
+    if (j->n > w)
+        j->surety -= (double)j->doubt[j->n - 1 - w].confidence;
+    return j->n >= w && j->surety / (double)w < j->gen->doubt_below;
+}
+
 static void decide(job *j, int32_t id)
 {
     const local_lm *lm = j->group->lm;
-    const bool end = !j->gen->ignore_end && rg_token_ends(lm->tok, id);
+    const bool end = !j->gen->ignore_end && rg_token_ends(lm->tok, id), unsure = too_unsure(j);
     if (!end)
         append_text(j, id);
     if (j->status != RG_OK)
@@ -205,6 +217,8 @@ static void decide(job *j, int32_t id)
         j->finish = RG_F_END;
     else if (j->stopped)
         j->finish = RG_F_STOP;
+    else if (unsure)
+        j->finish = RG_F_DOUBT;
     else if (j->n >= rg__job_tokens(j))
         j->finish = RG_F_LENGTH;
     else {
@@ -237,7 +251,8 @@ void rg__job_sample(job *j, const float *logits, sampler_scratch *s)
         return;
     }
     const rg_gen *g = j->gen;
-    const double log_z = rg__log_z(lm->k, s, logits, lm->n_vocab);
+    const double log_z = g->uncertainty ? rg__doubt(&j->doubt[j->n], lm->k, s, logits, lm->n_vocab)
+                                        : rg__log_z(lm->k, s, logits, lm->n_vocab);
     const double u = g->sampling->temp > 0 ? rg_draw_uniform(g->stream, j->n, RG_DRAW_TOKEN) : 0;
     const int32_t id =
         rg__sample(lm->k, s, logits, lm->n_vocab, g->sampling, j->history, gather_history(j), u);

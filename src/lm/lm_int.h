@@ -57,6 +57,7 @@ typedef struct job {
     rg_logprob   *top;
     float        *named, *word;
     rg_doubt     *doubt;
+    double        surety;           /* sum of the confidences in the window (gen->doubt_window) */
     size_t        n, cap;
     rg_buf        text;
     size_t        sent;             /* bytes of text already streamed */
@@ -171,7 +172,8 @@ local_node *rg__node_pending(local_node *node);
 /* ---- sampler.c ---- */
 struct sampler_scratch {
     float   *work;          /* n_vocab */
-    float   *sums;          /* ceil(n_vocab / 1024) */
+    float   *sums;          /* 3 ceil(n_vocab / 1024) */
+    float   *peaks;         /* ceil(n_vocab / 1024) */
     int32_t *idx;           /* n_vocab */
     float   *weight;        /* n_vocab: logits, then exps, of sorted candidates */
     struct by_logit *sorted;    /* n_vocab */
@@ -182,6 +184,8 @@ void      rg__scratch_free(sampler_scratch *s);
 
 /* log sum exp of the raw logits. */
 double  rg__log_z(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab);
+/* The same number, bit for bit, and how sure the model was; finite logits, n_vocab >= 1. */
+double  rg__doubt(rg_doubt *out, const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab);
 /* Draws one id; u in [0, 1) is used unless temp is 0.  history: the penalties' window, at most
  * ctx tokens. */
 int32_t rg__sample(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab,

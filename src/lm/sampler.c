@@ -12,7 +12,7 @@
 
 #include "lm_int.h"
 
-enum { SUM_BLOCK = 1024 };          /* of exp_sums */
+enum { SUM_BLOCK = 1024 };          /* of exp_sums and doubt_sums */
 static const double COLDEST = 1e-6; /* below it one over the temperature is no number to scale by */
 
 struct by_logit {
@@ -23,13 +23,14 @@ struct by_logit {
 rg_status rg__scratch_init(sampler_scratch *s, size_t n_vocab, size_t ctx, rg_err *e)
 {
     s->work = rg_alloc(n_vocab, sizeof *s->work);
-    s->sums = rg_alloc(n_vocab / SUM_BLOCK + 1, sizeof *s->sums);
+    s->sums = rg_alloc(3 * (n_vocab / SUM_BLOCK + 1), sizeof *s->sums);
+    s->peaks = rg_alloc(n_vocab / SUM_BLOCK + 1, sizeof *s->peaks);
     s->idx = rg_alloc(n_vocab, sizeof *s->idx);
     s->weight = rg_alloc(n_vocab, sizeof *s->weight);
     s->sorted = rg_alloc(n_vocab, sizeof *s->sorted);
     s->history = rg_alloc(ctx, sizeof *s->history);
-    if (s->work == NULL || s->sums == NULL || s->idx == NULL || s->weight == NULL || s->sorted == NULL ||
-        s->history == NULL)
+    if (s->work == NULL || s->sums == NULL || s->peaks == NULL || s->idx == NULL || s->weight == NULL ||
+        s->sorted == NULL || s->history == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory to sample from %zu tokens", n_vocab);
     return RG_OK;
 }
@@ -38,6 +39,7 @@ void rg__scratch_free(sampler_scratch *s)
 {
     rg_free(s->work);
     rg_free(s->sums);
+    rg_free(s->peaks);
     rg_free(s->idx);
     rg_free(s->weight);
     rg_free(s->sorted);
@@ -268,4 +270,80 @@ void rg__top(const rg_kernels *k, sampler_scratch *s, const float *logits, size_
     for (size_t i = 0; i < n; i++)
         out[i] = i < got ? (rg_logprob){ s->idx[i], (float)((double)s->weight[i] - log_z) }
                          : (rg_logprob){ -1, -INFINITY };
+}
+
+/* ---- how sure it was ---- */
+
+static double of_blocks(const float *sums, size_t which, size_t n_blocks)
+{
+    double total = 0;
+    for (size_t i = 0; i < n_blocks; i++)
+        total += (double)sums[3 * i + which];
+    return total;
+}
+
+/* The RG_DOUBT_TOP-th greatest of n numbers, n at least as many. */
+static float great_bound(const float *x, size_t n)
+{
+    float top[RG_DOUBT_TOP];
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (m == RG_DOUBT_TOP && x[i] <= top[m - 1])
+            continue;
+        size_t at = m < RG_DOUBT_TOP ? m++ : m - 1;
+        for (; at > 0 && top[at - 1] < x[i]; at--)
+            top[at] = top[at - 1];
+        top[at] = x[i];
+    }
+    return top[m - 1];
+}
+
+/* The greatest logits, best first, into s->weight: RG_DOUBT_TOP of them at least, where there are so
+ * many.  As many blocks have a peak at or above the bound, so only these need a second look: one
+ * block in seven of a vocabulary of 150,000. */
+static size_t greatest(const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab,
+                       size_t n_blocks, float max)
+{
+    if (n_blocks < RG_DOUBT_TOP)
+        return top_n(k, s, logits, n_vocab, max, RG_DOUBT_TOP);
+    const float bound = great_bound(s->peaks, n_blocks);
+    struct by_logit *c = s->sorted;
+    size_t n = 0;
+    for (size_t b = 0; b < n_blocks; b++) {
+        const size_t first = b * SUM_BLOCK, len = RG_MIN(n_vocab - first, (size_t)SUM_BLOCK);
+        const size_t got = s->peaks[b] < bound ? 0 : k->at_least(s->idx, len, logits + first, len, bound);
+        for (size_t i = 0; i < got; i++, n++)
+            c[n] = (struct by_logit){ logits[first + (size_t)s->idx[i]], (int32_t)first + s->idx[i] };
+    }
+    qsort(c, n, sizeof *c, best_first);
+    for (size_t i = 0; i < RG_MIN(n, (size_t)RG_DOUBT_TOP); i++)
+        s->weight[i] = c[i].logit;
+    return RG_MIN(n, (size_t)RG_DOUBT_TOP);
+}
+
+/* With d = logit - max and S = sum exp d:  log p = d - log S. */
+double rg__doubt(rg_doubt *out, const rg_kernels *k, sampler_scratch *s, const float *logits, size_t n_vocab)
+{
+    const size_t n_blocks = (n_vocab + SUM_BLOCK - 1) / SUM_BLOCK;
+    float max = -INFINITY;
+    for (size_t b = 0; b < n_blocks; b++) {
+        size_t at;
+        const size_t first = b * SUM_BLOCK;
+        s->peaks[b] = k->max(logits + first, RG_MIN(n_vocab - first, (size_t)SUM_BLOCK), &at);
+        max = s->peaks[b] > max ? s->peaks[b] : max;
+    }
+    k->doubt_sums(s->sums, logits, n_vocab, max);
+    const double S = of_blocks(s->sums, 0, n_blocks), log_s = log(S), V = (double)n_vocab;
+    const double entropy = log_s - of_blocks(s->sums, 1, n_blocks) / S;
+    const double certainty = log_s - log(V) - of_blocks(s->sums, 2, n_blocks) / V;
+    const size_t n = greatest(k, s, logits, n_vocab, n_blocks, max);
+    double below = 0;
+    for (size_t i = 0; i < n; i++)
+        below += (double)max - (double)s->weight[i];
+    const double second = n < 2 ? 0 : exp((double)s->weight[1] - (double)max);
+    *out = (rg_doubt){ .entropy = (float)RG_MAX(entropy, 0.0),
+                       .margin = (float)((1 - second) / S),
+                       .certainty = (float)RG_MAX(certainty, 0.0),
+                       .confidence = (float)(log_s + below / (double)n) };
+    return (double)max + log_s;
 }

@@ -157,6 +157,31 @@ TEST(exp_sums_by_hand_and_by_definition)
     }
 }
 
+TEST(doubt_sums_by_hand_and_by_definition)
+{
+    rg_kernels k[RG_N_ISA];
+    const size_t n = levels(k);
+    for (size_t i = 0; i < MAX_N; i++)
+        x0[i] = i % 2 ? 2.0f : -98.0f; /* e is 1 and 0, d is 0 and -100 */
+    for (size_t a = 0; a < n; a++) {
+        float sums[7];
+        sums[6] = -1.0f;
+        k[a].doubt_sums(sums, x0, 1500, 2.0f);
+        CHECK(sums[0] == 512.0f && sums[1] == 0.0f && sums[2] == -51200.0f);
+        CHECK(sums[3] == 238.0f && sums[4] == 0.0f && sums[5] == -23800.0f && sums[6] == -1.0f);
+        for (size_t c = 0; c < COUNT(lengths); c++) {
+            float ref[24] = { 0 }, mine[24] = { 0 }, sum[8] = { 0 };
+            fill(x1, MAX_N, 9.0f, c);
+            k[0].doubt_sums(ref, x1 + 1, lengths[c], 9.0f);
+            k[a].doubt_sums(mine, x1 + 1, lengths[c], 9.0f);
+            CHECK(memcmp(mine, ref, sizeof ref) == 0);
+            k[a].exp_sums(sum, x1 + 1, lengths[c], 9.0f, 1.0f);
+            for (size_t r = 0; r < COUNT(sum); r++)
+                CHECK(sum[r] == mine[3 * r]);
+        }
+    }
+}
+
 TEST(rmsnorm_by_hand)
 {
     rg_kernels k[RG_N_ISA];
@@ -405,6 +430,7 @@ int main(void)
         cmocka_unit_test(exp_keeps_its_promises_at_the_edges),
         cmocka_unit_test(exp_shift_agrees_with_the_definition),
         cmocka_unit_test(exp_sums_by_hand_and_by_definition),
+        cmocka_unit_test(doubt_sums_by_hand_and_by_definition),
         cmocka_unit_test(rmsnorm_by_hand),
         cmocka_unit_test(rmsnorm_agrees_with_the_definition),
         cmocka_unit_test(add_agrees_with_the_definition),

@@ -51,7 +51,8 @@ typedef enum rg_finish {
     RG_F_END,               /* the proposer ended by itself (end token)       */
     RG_F_LENGTH,            /* a limit on tokens                              */
     RG_F_CANCELLED,
-    RG_F_DEPTH, RG_F_NO_CANDIDATE, RG_F_ERROR
+    RG_F_DEPTH, RG_F_NO_CANDIDATE, RG_F_ERROR,
+    RG_F_DOUBT              /* given up: it had grown too unsure of its words */
 } rg_finish;
 const char *rg_finish_name(rg_finish f);
 

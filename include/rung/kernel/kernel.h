@@ -149,6 +149,10 @@ typedef struct rg_kernels {
     /* sums[j] = sum over the j-th 1024 elements of exp((x - shift) * scale): 16 lanes, halved,
      * in float; ceil(n / 1024) sums. */
     void (*exp_sums)(float *sums, const float *x, size_t n, float shift, float scale);
+    /* What entropies and mean log-probabilities are made of, with d = x - shift and e = exp(d):
+     *   sums[3j], sums[3j+1], sums[3j+2] = sum of e, of e * d, of d over the j-th 1024 elements,
+     * lanes and order as in exp_sums, so that the first is exp_sums' at scale 1 bit for bit. */
+    void (*doubt_sums)(float *sums, const float *x, size_t n, float shift);
     /* Greatest element and its lowest index; NaN never wins; n >= 1. */
     float (*max)(const float *x, size_t n, size_t *at);
     /* Number of x[i] >= bound, their indices ascending in idx (at most cap are written). */

@@ -140,6 +140,10 @@ typedef struct rg_gen {         /* one continuation */
     size_t             n_named;
     const rg_words    *words;           /* ... and of these words */
     bool               uncertainty;     /* how sure it was of each token */
+    /* With a window: ends (RG_F_DOUBT) at the first token at which the mean confidence of the last
+     * doubt_window own tokens is below doubt_below; needs uncertainty.  Local models only. */
+    size_t             doubt_window;
+    double             doubt_below;
     bool               stream_text;     /* RG_EV_NODE_TOKEN events; whole characters until the end */
 } rg_gen;
 
