@@ -63,7 +63,8 @@ static void let_go(void *arg, const rg_weight *w)
 rg_status rg_predict_memory(uint64_t *bytes, const rg_files *f, rg_err *e)
 {
     uint64_t total = 16u << 20; /* tokenizer, tables, scratch */
-    const bool tied = rg_files_find(f, "output.weight") == NULL;
+    const bool values = rg_files_find(f, "cls.output.weight") != NULL;
+    const bool tied = rg_files_find(f, "output.weight") == NULL && !values;
     for (size_t i = 0; i < rg_files_n(f); i++) {
         const rg_file_tensor *t = rg_files_at(f, i);
         if (!rg_type_info_of(t->type)->runs)
@@ -71,8 +72,9 @@ rg_status rg_predict_memory(uint64_t *bytes, const rg_files *f, rg_err *e)
                     rg_type_info_of(t->type)->name);
         if (strcmp(t->name, "token_embd.weight") == 0 && !tied)
             continue; /* read a row at a time from the mapped file */
-        const uint64_t mem =
-            t->R == 1 ? t->K * sizeof(float) : rg_panels_of(t->R) * (uint64_t)rg_panel_bytes(t->type, t->K);
+        const bool floats = t->R == 1 || strncmp(t->name, "cls.", 4) == 0; /* a vector, a value head */
+        const uint64_t mem = floats ? (uint64_t)t->R * t->K * sizeof(float)
+                                    : rg_panels_of(t->R) * (uint64_t)rg_panel_bytes(t->type, t->K);
         if (!rg_add_u64(&total, total, mem))
             RG_FAIL(e, RG_EFORMAT, "the tensors' sizes do not add up");
     }

@@ -61,6 +61,16 @@ static void prepare(rg__plan *p, const rg_mix *m)
 
 /* ---- model.safetensors ---- */
 
+/* Of a value head in two layers the second is score.2, of one in one layer it is score. */
+static bool name_of(char *out, size_t cap, const rg__plan *p, const char *name, unsigned family)
+{
+    const char *output = "cls.output.";
+    if (strncmp(name, output, strlen(output)) != 0 || rg_files_find(p->files, "cls.weight") == NULL)
+        return rg__folder_name(out, cap, name, family);
+    snprintf(out, cap, "score.2.%s", name + strlen(output));
+    return true;
+}
+
 static rg_status declare(rg_safet_writer *w, const rg__plan *p, unsigned family, rg_err *e)
 {
     RG_TRY(rg_safet_put_meta(w, "format", rg_str_of("pt"), e));
@@ -68,7 +78,7 @@ static rg_status declare(rg_safet_writer *w, const rg__plan *p, unsigned family,
         const rg_file_tensor *t = p->t[i].from;
         const uint64_t dims[2] = { t->R, t->K };
         char name[NAME_CAP];
-        if (!rg__folder_name(name, sizeof name, t->name, family))
+        if (!name_of(name, sizeof name, p, t->name, family))
             RG_FAIL(e, RG_EFORMAT, "tensor %s has no name in a folder of architecture %s", t->name,
                     p->config.arch);
         RG_TRY(rg_safet_declare(w, name, p->t[i].type, t->n_dims, t->n_dims == 1 ? dims + 1 : dims, e));

@@ -27,7 +27,7 @@ typedef struct rg__mix_model {
 } rg__mix_model;
 
 bool rg__type_is_plain(uint32_t type);      /* F32, F16, BF16 */
-/* Matrices that products read are quantised; vectors, norms and tables of factors are not. */
+/* Matrices that products read are quantised; vectors, norms, tables of factors and value heads are not. */
 bool rg__mix_applies(const rg_file_tensor *t);
 /* *fell_back is set when the row length forced another type. */
 uint32_t rg__mix_type(const rg_mix *m, const rg__mix_model *model, const rg_file_tensor *t, bool *fell_back);

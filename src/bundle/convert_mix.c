@@ -90,7 +90,8 @@ static bool has(const char *name, const char *part)
 
 bool rg__mix_applies(const rg_file_tensor *t)
 {
-    return t->n_dims >= 2 && rg_str_ends(rg_str_of(t->name), ".weight") && !has(t->name, "_norm.weight");
+    return t->n_dims >= 2 && rg_str_ends(rg_str_of(t->name), ".weight") && !has(t->name, "_norm.weight") &&
+           strncmp(t->name, "cls.", 4) != 0;
 }
 
 /* Layers at both ends and every third between. */

@@ -10,7 +10,7 @@
 #include "files_int.h"
 #include "rung/kernel/kernel.h"
 
-typedef enum dim { ONE, EMBD, FF, FF2, VOCAB, Q, KV, QKV, HEAD } dim;
+typedef enum dim { ONE, EMBD, FF, FF2, VOCAB, Q, KV, QKV, HEAD, ANY } dim; /* ANY: as many as the file has */
 
 typedef struct row {
     const char *theirs, *ours;
@@ -48,6 +48,20 @@ static const row rows[] = {
     { LAYER "mlp.up_proj.weight", "blk.#.ffn_up.weight", FF, EMBD, UNFUSED, false },
     { LAYER "mlp.gate_up_proj.weight", "blk.#.ffn_up.weight", FF2, EMBD, FAM_PHI3, false },
     { LAYER "mlp.down_proj.weight", "blk.#.ffn_down.weight", EMBD, FF, FAM_ALL, false },
+    /* value heads: of classifiers and reward models in transformers, of Qwen's two layers with a ReLU
+     * between, of trl's AutoModelForCausalLMWithValueHead */
+    { "score.weight", "cls.output.weight", ANY, EMBD, FAM_ALL, true },
+    { "score.bias", "cls.output.bias", ONE, ANY, FAM_ALL, true },
+    { "score.2.weight", "cls.output.weight", ANY, EMBD, FAM_ALL, true },
+    { "score.2.bias", "cls.output.bias", ONE, ANY, FAM_ALL, true },
+    { "score.0.weight", "cls.weight", EMBD, EMBD, FAM_ALL, true },
+    { "score.0.bias", "cls.bias", ONE, EMBD, FAM_ALL, true },
+    { "v_head.summary.weight", "cls.output.weight", ANY, EMBD, FAM_ALL, true },
+    { "v_head.summary.bias", "cls.output.bias", ONE, ANY, FAM_ALL, true },
+    { "v_head.weight", "cls.output.weight", ANY, EMBD, FAM_ALL, true },
+    { "v_head.bias", "cls.output.bias", ONE, ANY, FAM_ALL, true },
+    { "value_head.weight", "cls.output.weight", ANY, EMBD, FAM_ALL, true },
+    { "value_head.bias", "cls.output.bias", ONE, ANY, FAM_ALL, true },
     { LAYER "self_attn.rotary_emb.inv_freq", NULL, ONE, HEAD, FAM_ALL, true }, /* follows from rope_theta */
 };
 
@@ -139,7 +153,8 @@ static size_named size_of(dim d, const rg_model_config *c)
         return (size_named){ (c->n_head + 2 * c->n_head_kv) * c->head_dim,
                              "(num_attention_heads + 2 num_key_value_heads) x head_dim" };
     case HEAD: return (size_named){ c->head_dim, "head_dim" };
-    case ONE: break;
+    case ONE:
+    case ANY: break;
     }
     return (size_named){ 1, "1" };
 }
@@ -158,8 +173,11 @@ static rg_status check_shape(const rg_safet_tensor *t, const row *r, const rg_mo
     if (t->n_dims != (r->R == ONE ? 1u : 2u))
         RG_FAIL(e, RG_EFORMAT, "tensor %s has %u dimensions, %s has %d", t->name.p, t->n_dims,
                 r->R == ONE ? "a vector" : "a matrix", r->R == ONE ? 1 : 2);
-    if (R == want_R.n && K == want_K.n)
+    if ((R == want_R.n || r->R == ANY) && (K == want_K.n || r->K == ANY))
         return RG_OK;
+    if (r->R == ANY)
+        RG_FAIL(e, RG_EFORMAT, "tensor %s has rows of %zu, config.json says hidden_size %zu: %s", t->name.p, K,
+                want_K.n, likely_cause(R, K, 1, want_K.n));
     if (r->R == ONE)
         RG_FAIL(e, RG_EFORMAT, "tensor %s is (%zu), config.json asks for (%zu) by %s: %s", t->name.p, K,
                 want_K.n, want_K.by, likely_cause(R, K, 1, want_K.n));
@@ -249,8 +267,9 @@ static rg_status want_all_of(const row *r, const char *const *have, const rg_fil
 {
     const size_t layers = strchr(r->theirs, '#') != NULL ? f->c.n_layer : 1;
     char ours[128], theirs[128];
-    const char *key = ours;
-    if (r->optional || (tied && strcmp(r->ours, "output.weight") == 0))
+    const char *key = ours, *head = "cls.output.weight"; /* a model that judges need not speak */
+    const bool silent = bsearch(&head, have, f->n, sizeof *have, by_name) != NULL;
+    if (r->optional || ((tied || silent) && strcmp(r->ours, "output.weight") == 0))
         return RG_OK;
     for (size_t i = 0; i < layers; i++) {
         spell(ours, sizeof ours, r->ours, i);

@@ -32,7 +32,8 @@ static rg_status pack(rg_model *m, rg_weights *ws, rg_pool *pool, void (*packed)
         for (size_t j = 0; j < N_MATRICES; j++)
             if (m->blk[i].m[j] != NULL)
                 list[at++] = rg_weights_find(ws, m->blk[i].m[j]->name);
-    list[at++] = rg_weights_find(ws, m->head->name);
+    if (m->head != NULL)
+        list[at++] = rg_weights_find(ws, m->head->name);
     rg_status s = all_used(m, ws, list, at, e);
     if (s == RG_OK)
         s = rg_weights_pack(ws, list, at, pool, packed, arg, e);
@@ -96,12 +97,12 @@ uint64_t rg_model_body_weights(const rg_model *m)
 
 uint64_t rg_model_head_weights(const rg_model *m)
 {
-    return (uint64_t)m->c.n_vocab * m->c.n_embd;
+    return m->head == NULL ? 0 : (uint64_t)m->c.n_vocab * m->c.n_embd;
 }
 
 static size_t panel_bytes(const rg_weight *w)
 {
-    return rg_panels_of(w->R) * w->panels.panel_bytes;
+    return w == NULL ? 0 : rg_panels_of(w->R) * w->panels.panel_bytes;
 }
 
 size_t rg_model_head_bytes(const rg_model *m)
@@ -114,7 +115,7 @@ size_t rg_model_packed_bytes(const rg_model *m)
     size_t total = panel_bytes(m->head);
     for (size_t i = 0; i < m->c.n_layer; i++)
         for (size_t j = 0; j < N_MATRICES; j++)
-            total += m->blk[i].m[j] == NULL ? 0 : panel_bytes(m->blk[i].m[j]);
+            total += panel_bytes(m->blk[i].m[j]);
     return total;
 }
 

@@ -38,6 +38,13 @@ typedef struct block {
     const float     *v[N_VECTORS];
 } block;
 
+/* out[i] = b2[i] + sum_j w2[i,j] x_j, where x is the hidden state h, or relu(w1 h + b1). */
+typedef struct value_head {
+    size_t       n;             /* outputs; 0: the model has no such head */
+    const float *w1, *b1;       /* (C, C), (C); w1 NULL: one layer; each bias may be NULL */
+    const float *w2, *b2;       /* (n, C), (n) */
+} value_head;
+
 /* Which frequencies turn a layer: those of all layers, LongRoPE's for long contexts, or those of
  * layers with a window. */
 typedef enum rope_set { ROPE_GLOBAL, ROPE_LONG, ROPE_LOCAL, N_ROPE_SETS } rope_set;
@@ -45,7 +52,8 @@ typedef enum rope_set { ROPE_GLOBAL, ROPE_LONG, ROPE_LOCAL, N_ROPE_SETS } rope_s
 struct rg_model {
     rg_model_config  c;
     const rg_weight *embed;                     /* (V, C) */
-    const rg_weight *head;                      /* (V, C); the embedding where tied */
+    const rg_weight *head;                      /* (V, C); the embedding where tied; NULL: values only */
+    value_head       value;
     const float     *final_norm;                /* (C) */
     double          *freq[N_ROPE_SETS];         /* (rope_dim/2) radians a position; NULL = no such set */
     block           *blk;                       /* n_layer */
@@ -55,6 +63,10 @@ struct rg_model {
 
 rg_status rg__find_ends(rg_model *m, rg_weights *ws, rg_err *e);
 rg_status rg__find_block(block *b, const rg_model_config *c, rg_weights *ws, size_t layer, rg_err *e);
+
+/* ---- heads.c ---- */
+
+rg_status rg__find_values(value_head *v, const rg_model_config *c, rg_weights *ws, rg_err *e);
 
 /* ---- rope.c ---- */
 

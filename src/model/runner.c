@@ -235,6 +235,10 @@ rg_status rg_runner_logits(rg_runner *r, const float *const *rows, size_t n, flo
                            bool *bad, rg_err *e)
 {
     const rg_model_config *c = &r->m->c;
+    if (r->m->head == NULL)
+        RG_FAIL(e, RG_EARG,
+                "the model has a value head and no output matrix (output.weight, lm_head.weight): it judges "
+                "(verifiers prm, orm) and cannot say which token comes next");
     rg_ops_reset(r->o);
     RG_TRY(rg_ops_reserve(r->o, head_bytes(c, n), e));
     rg_tensor y;

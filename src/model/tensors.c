@@ -78,9 +78,12 @@ rg_status rg__find_ends(rg_model *m, rg_weights *ws, rg_err *e)
     rg_weight *w;
     RG_TRY(rg_weights_get(&w, ws, "token_embd.weight", c->n_vocab, c->n_embd, e));
     m->embed = m->head = w;
+    RG_TRY(rg__find_values(&m->value, c, ws, e));
     if (rg_weights_find(ws, "output.weight") != NULL) {
         RG_TRY(rg_weights_get(&w, ws, "output.weight", c->n_vocab, c->n_embd, e));
         m->head = w;
+    } else if (m->value.n > 0) {
+        m->head = NULL; /* trained with its value head: what the embedding would say means nothing */
     }
     return rg_weights_vector(&m->final_norm, ws, "output_norm.weight", c->n_embd, e);
 }

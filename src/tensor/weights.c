@@ -104,19 +104,32 @@ rg_status rg_weights_get(rg_weight **out, rg_weights *ws, const char *name, size
     return RG_OK;
 }
 
-rg_status rg_weights_vector(const float **out, rg_weights *ws, const char *name, size_t K, rg_err *e)
+static float *widen(const rg_weight *w)
+{
+    size_t n;
+    float *x = rg_mul_size(&n, w->R, w->K) ? rg_alloc(n, sizeof *x) : NULL;
+    for (size_t r = 0; r < w->R && x != NULL; r++)
+        rg_weight_row(x + r * w->K, w, r);
+    return x;
+}
+
+rg_status rg_weights_floats(const float **out, rg_weights *ws, const char *name, size_t R, size_t K,
+                            rg_err *e)
 {
     rg_weight *w;
     *out = NULL;
-    RG_TRY(rg_weights_get(&w, ws, name, 1, K, e));
-    if (w->vec == NULL) {
-        w->vec = rg_alloc(K, sizeof *w->vec);
-        if (w->vec == NULL)
-            RG_FAIL(e, RG_ENOMEM, "no memory for %s", name);
-        rg_k_dequant_row(w->vec, w->src, w->type, K);
-    }
+    RG_TRY(rg_weights_get(&w, ws, name, R, K, e));
+    if (w->vec == NULL)
+        w->vec = widen(w);
+    if (w->vec == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %s", name);
     *out = w->vec;
     return RG_OK;
+}
+
+rg_status rg_weights_vector(const float **out, rg_weights *ws, const char *name, size_t K, rg_err *e)
+{
+    return rg_weights_floats(out, ws, name, 1, K, e);
 }
 
 void rg_weight_row(float *y, const rg_weight *w, size_t row)

@@ -97,7 +97,8 @@ typedef struct rg_span_in {     /* tokens that go to the end of one state */
 rg_status rg_runner_forward(rg_runner *r, const rg_span_in *spans, size_t n, rg_tensor *hidden, rg_err *e);
 
 /* logits[i] (n_vocab floats, ld apart, ld >= n_vocab rounded up to 16) of hidden rows.  rows[i]
- * points to n_embd floats.  bad[i] says that row i holds a logit that is not finite. */
+ * points to n_embd floats.  bad[i] says that row i holds a logit that is not finite.  RG_EARG when
+ * the model has values only: a value head and no output matrix. */
 rg_status rg_runner_logits(rg_runner *r, const float *const *rows, size_t n, float *logits, size_t ld,
                            bool *bad, rg_err *e);
 size_t    rg_runner_peak(const rg_runner *r);

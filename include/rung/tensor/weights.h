@@ -26,7 +26,7 @@ typedef struct rg_weight {
     uint64_t    version;        /* of src */
     rg_panels   panels;         /* .data NULL until packed */
     uint64_t    panels_version; /* of src when it was packed */
-    float      *vec;            /* (K) floats of a vector, or NULL */
+    float      *vec;            /* (R, K) floats of a vector or a small matrix, or NULL */
 } rg_weight;
 
 typedef struct rg_weights rg_weights;
@@ -43,7 +43,9 @@ rg_weight *rg_weights_find(rg_weights *ws, const char *name);       /* NULL = ab
 
 /* The weight called name with exactly this shape, or RG_EFORMAT with both shapes. */
 rg_status rg_weights_get(rg_weight **out, rg_weights *ws, const char *name, size_t R, size_t K, rg_err *e);
-/* The same for a vector, as floats (w->vec is filled). */
+/* The same as R x K floats, kept in w->vec: what no panel kernel reads (a small head). */
+rg_status rg_weights_floats(const float **out, rg_weights *ws, const char *name, size_t R, size_t K, rg_err *e);
+/* The same for a vector. */
 rg_status rg_weights_vector(const float **out, rg_weights *ws, const char *name, size_t K, rg_err *e);
 
 /* Packs n weights with all threads into one block.  After each, packed(arg, w) is called, so
