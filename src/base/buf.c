@@ -226,6 +226,19 @@ size_t rg_utf8_encode(uint32_t cp, char out[4])
     return 4;
 }
 
+void rg_buf_put_utf8(rg_buf *b, rg_str s)
+{
+    for (size_t at = 0; at < s.n;) {
+        uint32_t cp;
+        const size_t n = rg_utf8_decode(s.p + at, s.n - at, &cp);
+        if (n == 0)
+            rg_buf_puts(b, "\xef\xbf\xbd");
+        else
+            rg_buf_put(b, s.p + at, n);
+        at += n == 0 ? 1 : n;
+    }
+}
+
 size_t rg_utf8_tail(rg_str s)
 {
     for (size_t back = 1; back <= 3 && back <= s.n; back++) {

@@ -222,14 +222,24 @@ static void put_family(rg_buf *b, const rg_model_config *c, unsigned family)
 static const char *class_of(const char *model_type)
 {
     static const char *const classes[][2] = {
-        { "llama", "LlamaForCausalLM" },        { "mistral", "MistralForCausalLM" },
-        { "qwen2", "Qwen2ForCausalLM" },        { "qwen3", "Qwen3ForCausalLM" },
-        { "gemma3_text", "Gemma3ForCausalLM" }, { "phi3", "Phi3ForCausalLM" },
+        { "llama", "Llama" }, { "mistral", "Mistral" },    { "qwen2", "Qwen2" },
+        { "qwen3", "Qwen3" }, { "gemma3_text", "Gemma3" }, { "phi3", "Phi3" },
     };
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (strcmp(classes[i][0], model_type) == 0)
             return classes[i][1];
-    return "AutoModelForCausalLM";
+    return "AutoModel";
+}
+
+/* What the model was made for: transformers' classes, and Qwen's own for a head in two layers. */
+static const char *purpose_of(const rg_files *f)
+{
+    if (rg_files_find(f, "cls.output.weight") == NULL)
+        return "ForCausalLM";
+    if (rg_files_find(f, "cls.weight") != NULL)
+        return "ForProcessRewardModel";
+    return rg_files_find(f, "cls.output.bias") != NULL ? "ForTokenClassification"
+                                                       : "ForSequenceClassification";
 }
 
 static const char *dtype_of(const rg__plan *p)
@@ -245,9 +255,12 @@ rg_status rg__config_json(rg_buf *b, const rg__plan *p, const char *model_type, 
 {
     const rg_model_config *c = &p->config;
     const unsigned family = rg__folder_arch_of(c->arch)->family;
+    const rg_file_tensor *values = rg_files_find(p->files, "cls.output.weight");
     rg_buf_putc(b, '{');
     name(b, "architectures");
-    rg_buf_printf(b, "[\"%s\"]", class_of(model_type));
+    rg_buf_printf(b, "[\"%s%s\"]", class_of(model_type), purpose_of(p->files));
+    if (values != NULL)
+        put_size(b, "num_labels", values->R);
     put_word(b, "model_type", model_type);
     put_word(b, "torch_dtype", dtype_of(p));
     put_size(b, "vocab_size", c->n_vocab);

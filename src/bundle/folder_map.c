@@ -176,8 +176,8 @@ static rg_status check_shape(const rg_safet_tensor *t, const row *r, const rg_mo
     if ((R == want_R.n || r->R == ANY) && (K == want_K.n || r->K == ANY))
         return RG_OK;
     if (r->R == ANY)
-        RG_FAIL(e, RG_EFORMAT, "tensor %s has rows of %zu, config.json says hidden_size %zu: %s", t->name.p, K,
-                want_K.n, likely_cause(R, K, 1, want_K.n));
+        RG_FAIL(e, RG_EFORMAT, "tensor %s has rows of %zu, config.json says hidden_size %zu: %s", t->name.p,
+                K, want_K.n, likely_cause(R, K, 1, want_K.n));
     if (r->R == ONE)
         RG_FAIL(e, RG_EFORMAT, "tensor %s is (%zu), config.json asks for (%zu) by %s: %s", t->name.p, K,
                 want_K.n, want_K.by, likely_cause(R, K, 1, want_K.n));
@@ -299,10 +299,28 @@ static rg_status want_all(const rg_files *f, unsigned family, bool tied, rg_err 
     return s;
 }
 
+/* A class of transformers that has a value head: its folder must hold one. */
+static rg_status want_head(const rg_files *f, rg_err *e)
+{
+    static const char *const words[] = { "RewardModel", "PrmModel", "Classification", "ValueHead" };
+    const char *name = json_string_value(json_array_get(json_object_get(f->config, "architectures"), 0));
+    for (size_t i = 0; i < f->n; i++)
+        if (strcmp(f->t[i].name, "cls.output.weight") == 0)
+            return RG_OK;
+    for (size_t i = 0; i < RG_COUNT(words) && name != NULL; i++)
+        if (strstr(name, words[i]) != NULL)
+            RG_FAIL(e, RG_EFORMAT,
+                    "config.json says %.80s, and no tensor is its head (score.weight, score.0 and score.2, "
+                    "v_head.summary): is the folder whole?",
+                    name);
+    return RG_OK;
+}
+
 rg_status rg__folder_map(rg_files *f, const folder_arch *a, bool tied, rg_err *e)
 {
     for (size_t k = 0; k < f->n_safet; k++)
         for (size_t i = 0; i < rg_safet_n(f->safet[k]); i++)
             RG_TRY(map_tensor(f, rg_safet_at(f->safet[k], i), a, tied, e));
+    RG_TRY(want_head(f, e));
     return want_all(f, a->family, tied, e);
 }

@@ -49,24 +49,10 @@ static void talk_free(talk *t)
     *t = (talk){ 0 };
 }
 
-/* Bytes that are no UTF-8 (a step may end inside a character) read as U+FFFD. */
-static void put_valid(rg_buf *b, rg_str text)
-{
-    for (size_t at = 0; at < text.n;) {
-        uint32_t cp;
-        const size_t n = rg_utf8_decode(text.p + at, text.n - at, &cp);
-        if (n == 0)
-            rg_buf_puts(b, "\xef\xbf\xbd");
-        else
-            rg_buf_put(b, text.p + at, n);
-        at += n == 0 ? 1 : n;
-    }
-}
-
 static rg_status say(json_t *messages, const char *role, rg_str text, rg_err *e)
 {
     rg_buf b = RG_BUF_MAX(1 << 26);
-    put_valid(&b, text);
+    rg_buf_put_utf8(&b, text); /* a step may end inside a character */
     rg_status s = rg_buf_check(&b, "a step", e);
     if (s == RG_OK && json_array_append_new(messages, rg_chat_message(role, rg_buf_view(&b))) != 0)
         s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation");

@@ -73,6 +73,9 @@ rg_status rg_buf_check(const rg_buf *b, const char *what, rg_err *e);
  * backslashes; bytes that are not UTF-8 become U+FFFD. */
 void rg_buf_json_escape(rg_buf *b, rg_str s);
 
+/* Appends s, each byte that is not UTF-8 as U+FFFD. */
+void rg_buf_put_utf8(rg_buf *b, rg_str s);
+
 /* Appends s so that a terminal only sees text: C0 except tab and newline, DEL, C1 and ESC
  * come out as \xNN (product conventions, section 1.3). */
 void rg_buf_terminal_safe(rg_buf *b, rg_str s);
