@@ -263,6 +263,12 @@ def orm(problem, steps):
     return ids, [len(ids) - 1]
 
 
+def head_of(encode):
+    """Tokens in front of the first step that are the same whatever it says."""
+    a, b = (encode(PROBLEM, [s])[0] for s in ("a", "0"))
+    return next(i for i, (x, y) in enumerate(zip(a, b)) if x != y)
+
+
 def main():
     here = pathlib.Path(__file__).resolve().parent
     out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here.parent / "tests/data/prm"
@@ -306,7 +312,7 @@ def main():
             ids, marks = encode(PROBLEM, steps)
             logits, values = run(model, head, ids)
             r = [score(logits[m], values[m] if head else None) for m in marks]
-            cases.append(dict(format=kind, model=name, problem=PROBLEM, steps=steps, ids=ids, at=marks, scores=r))
+            cases.append(dict(format=kind, model=name, head=head_of(encode), problem=PROBLEM, steps=steps, ids=ids, at=marks, scores=r))
         print(f"{kind:14s} {len(ids):4d} tokens, last scores {[round(x, 4) for x in r]}")
     with open(out / "goldens.json", "w", encoding="utf-8") as f:
         f.write("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]\n")

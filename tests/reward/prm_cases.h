@@ -15,7 +15,7 @@ enum { MAX_STEPS = 8 };
 typedef struct prm_case {
     const char *format, *model;
     rg_str problem, step[MAX_STEPS];
-    size_t n, n_ids, n_scores;
+    size_t n, head, n_scores; /* head: tokens in front of the first step, whatever it says */
     size_t at[MAX_STEPS];
     double r[MAX_STEPS];
 } prm_case;
@@ -42,7 +42,7 @@ static inline prm_case prm_case_of(const json_t *v)
                    .model = json_string_value(json_object_get(v, "model")),
                    .problem = text_of(json_object_get(v, "problem")),
                    .n = json_array_size(steps),
-                   .n_ids = json_array_size(json_object_get(v, "ids")),
+                   .head = (size_t)json_integer_value(json_object_get(v, "head")),
                    .n_scores = json_array_size(at) };
     CHECK(c.n <= MAX_STEPS);
     for (size_t i = 0; i < c.n; i++)

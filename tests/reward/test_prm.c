@@ -6,8 +6,8 @@
 
 /* ---- the numbers ---- */
 
-/* Measured: 2.9e-6 at most on the exact path (pqm, whose values go to 2.2).  The fast path differs by its
- * 8-bit activations and 16-bit state: 0.013 at most. */
+/* Measured: 9.1e-6 at most on the exact path (pqm, whose values go to 2.2).  The fast path differs by its
+ * 16-bit state: 4.5e-3 at most. */
 static void compare(const prm_case *c, const rg_judgement *got, double *worst)
 {
     for (size_t i = 0; i < c->n_scores; i++) {
@@ -43,7 +43,7 @@ TEST(the_exact_path_gives_transformers_numbers)
 
 TEST(the_fast_path_stays_near_them)
 {
-    all_cases(false, 0.05);
+    all_cases(false, 0.02);
 }
 
 /* ---- the same bits, and no token twice ---- */
@@ -132,21 +132,6 @@ static void judge_tree(const prm_case *c, rg_engine *x, rg_judgement got[4][3])
     rg_verifier_free(v);
 }
 
-/* Tokens in front of step 1 that do not depend on it. */
-static size_t head_tokens(const prm_case *c, rg_engine *x)
-{
-    static const struct {
-        const char *format;
-        size_t n;
-    } heads[] = { { "math-shepherd", 18 }, { "rlhflow", 16 }, { "skywork", 17 }, { "qwen", 101 },
-                  { "er-prm", 15 },        { "pqm", 16 },     { "openr", 15 } };
-    (void)x;
-    for (size_t i = 0; i < COUNT(heads); i++)
-        if (strcmp(heads[i].format, c->format) == 0)
-            return heads[i].n;
-    return 0;
-}
-
 TEST(a_tree_computes_each_token_once)
 {
     json_t *all = prm_goldens();
@@ -158,9 +143,7 @@ TEST(a_tree_computes_each_token_once)
         judge_tree(&c, y, got);
         for (size_t a = 0; a < 4; a++)
             same(alone[a], got[a], 3);
-        print_message("# %s: %zu tokens of the tree, head counted 4 times; computed %llu\n", c.format, total,
-                      (unsigned long long)prm_rows(y));
-        CHECK(prm_rows(y) == total - 3 * head_tokens(&c, y));
+        CHECK(prm_rows(y) == total - 3 * c.head);
         rg_engine_close(x);
         rg_engine_close(y);
     }
