@@ -121,6 +121,12 @@ static rg_status tell_kind(rg_prm_kind *kind, const rg__prm *f, const rg_lm *lm,
 static rg_status check_head(const rg__prm *f, const rg_lm *lm, rg_err *e)
 {
     const size_t want = f->read == RG__LABELS ? 0 : f->read == RG__CLASSES ? 2 : 1, has = rg_lm_n_values(lm);
+    if (want == 0 && rg_model_head_weights(rg_bundle_model(f->b)) == 0)
+        RG_FAIL(
+            e, RG_EARG,
+            "format %s reads the model's words for good and bad, and %s has a value head of %zu outputs and "
+            "no output matrix: --prm-format names another",
+            f->row->name, rg_lm_name(lm), has);
     if (want == 0 || want == has)
         return RG_OK;
     RG_FAIL(e, RG_EARG,

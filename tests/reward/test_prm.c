@@ -214,6 +214,7 @@ TEST(what_a_model_lacks_is_named)
     refuse("value", "qwen", "2 outputs", "has 1");
     refuse("head2", "skywork", "1 outputs", "has 2");
     refuse("labels", "pqm", "cls.output.weight", "--prm-format");
+    refuse("value", "rlhflow", "no output matrix", "--prm-format");
     refuse("labels", "auto", "math-shepherd,rlhflow,skywork", "--prm-format");
 }
 

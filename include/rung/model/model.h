@@ -107,7 +107,7 @@ size_t    rg_runner_peak(const rg_runner *r);
 
 /* Outputs of the head (a reward, two classes); 0 = the model has none.  Tensors: cls.output.weight
  * (n, n_embd) and bias, in front of it optionally cls.weight (n_embd, n_embd) and bias with a ReLU
- * between: docs/formats/gguf.md. */
+ * between: docs/formats/verifiers.md. */
 size_t rg_model_n_values(const rg_model *m);
 /* out[0..n) from one hidden row, in f32. */
 void   rg_model_values(const rg_model *m, const float *hidden, float *out);
