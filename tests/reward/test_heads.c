@@ -15,7 +15,7 @@ static void judge_with(const char *path, const char *format, rg_judgement *out)
 }
 
 /* most = 0: the same bits.  A llama's rows of q and k lie in another order in a folder, so its sums round
- * otherwise there: measured 3.6e-7. */
+ * otherwise there: measured 4.7e-6 at most. */
 static void same_scores(const rg_judgement *a, const rg_judgement *b, double most)
 {
     for (size_t i = 0; i < 6; i++)
@@ -75,7 +75,7 @@ static void there_and_back(const char *model, const char *format, double most)
 TEST(a_head_goes_from_form_to_form)
 {
     there_and_back("head2", "qwen", 0);
-    there_and_back("value", "pqm", 1e-5);
+    there_and_back("value", "pqm", 5e-5);
 }
 
 TEST(a_quantised_model_keeps_its_head)
