@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "rung/base/mem.h"
+#include "rung/reward/threshold.h"
 #include "rung/solve/score.h"
 
 typedef struct opts {
@@ -11,7 +12,7 @@ typedef struct opts {
     int64_t limit, seed;
     int step;
     double threshold;
-    bool explain, jsonl;
+    bool explain, jsonl, tune;
 } opts;
 
 #define O(field) offsetof(opts, field)
@@ -27,8 +28,10 @@ static const rg_opt table[] = {
       "where a solution given as text is cut: at empty lines, at lines 'Step k'" },
     { "threshold", NULL, RG_OPT_FLOAT, O(threshold), "0.5", -1e9, 1e9, NULL, "F",
       "a step is right from it on" },
+    { "tune-threshold", NULL, RG_OPT_FLAG, O(tune), NULL, 0, 0, NULL, NULL,
+      "of labelled solutions: the threshold with the largest F1, told last" },
     { "explain", NULL, RG_OPT_FLAG, O(explain), NULL, 0, 0, NULL, NULL,
-      "what the verifier wrote on every step, its code and the code's output" },
+      "where each number was read, and what the verifier wrote" },
     { "jsonl", NULL, RG_OPT_FLAG, O(jsonl), NULL, 0, 0, NULL, NULL, "one object a line" },
     { "seed", "s", RG_OPT_INT, O(seed), "1", 0, 9007199254740991.0, NULL, "N", "of what the verifier draws" },
     { 0 },
@@ -39,7 +42,19 @@ typedef struct printing {
     const opts *o;
     const rg_verifier *v;
     size_t n, labelled, match;
+    rg_labelled *seen; /* the labelled ones, when a threshold is wanted */
 } printing;
+
+static rg_status remember(printing *p, const rg_scored *s, rg_err *e)
+{
+    double *r = rg_alloc(s->n, sizeof *r);
+    if (r == NULL)
+        RG_FAIL(e, RG_ENOMEM, "no memory for %zu scores", s->n);
+    for (size_t i = 0; i < s->n; i++)
+        r[i] = s->verdict[i].r;
+    p->seen[p->labelled] = (rg_labelled){ .r = r, .n = s->n, .first_error = s->solution->label };
+    return RG_OK;
+}
 
 static rg_status on_scored(void *arg, const rg_scored *s, rg_err *e)
 {
@@ -51,6 +66,8 @@ static rg_status on_scored(void *arg, const rg_scored *s, rg_err *e)
         rg_buf_putc(&b, '\n');
     } else
         rg_scored_text(&b, s, (size_t)cli_width(stdout), p->o->explain, cli_color(p->a, stdout));
+    if (p->seen != NULL && s->solution->labelled)
+        RG_TRY(remember(p, s, e));
     p->n++;
     p->labelled += s->solution->labelled;
     p->match += s->solution->labelled && s->solution->label == s->first_error;
@@ -69,6 +86,28 @@ static rg_status print_summary(const printing *p, const rg_ledger *cost, rg_err 
                   (unsigned long long)c->prompt_tokens, (unsigned long long)c->prompt_computed,
                   (unsigned long long)c->gen_tokens, c->flops);
     return cli_print(&b, e);
+}
+
+static rg_status print_threshold(const printing *p, rg_err *e)
+{
+    rg_threshold t;
+    rg_buf b = RG_BUF_MAX(1 << 12);
+    RG_TRY(rg_threshold_tune(&t, p->seen, p->labelled, e));
+    rg_buf_printf(&b,
+                  p->a->common.json || p->o->jsonl
+                      ? "{\"threshold\":%.9g,\"f1\":%.9g,\"acc_error\":%.9g,\"acc_correct\":%.9g,"
+                        "\"n_error\":%zu,\"n_correct\":%zu}\n"
+                      : "--threshold %.9g: F1 %.4f, first errors found %.4f, right ones left alone %.4f "
+                        "(%zu and %zu solutions)\n",
+                  t.theta, t.f1, t.acc_error, t.acc_correct, t.n_error, t.n_correct);
+    return cli_print(&b, e);
+}
+
+static void forget_all(printing *p)
+{
+    for (size_t i = 0; i < p->labelled && p->seen != NULL; i++)
+        rg_free((void *)(uintptr_t)p->seen[i].r);
+    rg_free(p->seen);
 }
 
 /* One solution out of the flags, or the file of them. */
@@ -100,6 +139,7 @@ static rg_status score(cli_args *a, const opts *o, const cli_model *m, cli_verif
     const rg_solution **list = NULL;
     char *text = NULL;
     rg_ledger cost = { 0 };
+    printing p = { .a = a, .o = o };
     rg_call call = cli_call(a);
     rg_status s = RG_OK;
     if (cv->kind == RG_VERIFIER_NONE)
@@ -123,10 +163,15 @@ static rg_status score(cli_args *a, const opts *o, const cli_model *m, cli_verif
     const rg_score_opt so = { .step = (rg_step_kind)o->step,
                               .threshold = o->threshold,
                               .seed = (uint64_t)o->seed };
-    printing p = { .a = a, .o = o, .v = cv->v };
+    p.v = cv->v;
+    if (o->tune && (p.seen = rg_calloc(n, sizeof *p.seen)) == NULL)
+        RG_FAIL_GO(s, done, e, RG_ENOMEM, "no memory for %zu solutions", n);
     RG_GO(s, done, rg_score_all(cv->v, list, n, &so, on_scored, &p, &call, e));
-    s = print_summary(&p, &cost, e);
+    RG_GO(s, done, print_summary(&p, &cost, e));
+    if (o->tune)
+        s = print_threshold(&p, e);
 done:
+    forget_all(&p);
     cli_verifier_close(cv);
     rg_engine_close(x);
     rg_solutions_free(all);

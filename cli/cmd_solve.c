@@ -426,6 +426,9 @@ static rg_status solve(cli_args *a, const opts *o, const rg_search_opt *search, 
     if (cv->v != NULL && !so.method->needs_scorer)
         RG_FAIL_GO(s, done, e, RG_EARG, "method %s asks no verifier; best-of-n, beam, dvts and others do",
                    so.method->name);
+    if (cv->v != NULL && rg_opts_given(a->opts, "score"))
+        RG_FAIL_GO(s, done, e, RG_EARG,
+                   "--score and --verifier both say what values steps: give one of them");
     snprintf(what, sizeof what, "%s, N = %zu", so.method->name, v->total);
     cli_view_end(&a->view);
     cli_first_line(a, x, seed, what);

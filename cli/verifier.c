@@ -3,7 +3,8 @@
 #define O(field) offsetof(cli_verifier, field)
 const rg_opt cli_verifier_table[] = {
     { "verifier", "V", RG_OPT_ENUM, O(kind), "none", 0, 0, RG_VERIFIER_NAMES, NULL,
-      "a model judges steps and answers: it says Yes or No to each step (direct)" },
+      "a model judges steps and answers: Yes or No to each step (direct), a reward at each step "
+      "(prm), or one for the whole answer (orm)" },
     { "verifier-model", NULL, RG_OPT_STR, O(model), NULL, 0, 0, NULL, "MODEL",
       "the verifier's model, as for -m; without it the policy judges itself" },
     { 0 },

@@ -11,6 +11,17 @@ json_t *rg_chat_message(const char *role, rg_str content)
     return json_pack("{s:s, s:s%}", "role", role, "content", content.p == NULL ? "" : content.p, content.n);
 }
 
+rg_status rg_chat_say(json_t *messages, const char *role, rg_str content, rg_err *e)
+{
+    rg_buf b = RG_BUF_MAX(TEXT_MAX);
+    rg_buf_put_utf8(&b, content);
+    rg_status s = rg_buf_check(&b, "a message", e);
+    if (s == RG_OK && json_array_append_new(messages, rg_chat_message(role, rg_buf_view(&b))) != 0)
+        s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation");
+    rg_buf_free(&b);
+    return s;
+}
+
 static rg_status put_bos(rg_ids *ids, const rg_tokenizer *t, rg_err *e)
 {
     const int32_t bos = rg_token_bos(t);

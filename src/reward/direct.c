@@ -49,28 +49,17 @@ static void talk_free(talk *t)
     *t = (talk){ 0 };
 }
 
-static rg_status say(json_t *messages, const char *role, rg_str text, rg_err *e)
-{
-    rg_buf b = RG_BUF_MAX(1 << 26);
-    rg_buf_put_utf8(&b, text); /* a step may end inside a character */
-    rg_status s = rg_buf_check(&b, "a step", e);
-    if (s == RG_OK && json_array_append_new(messages, rg_chat_message(role, rg_buf_view(&b))) != 0)
-        s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation");
-    rg_buf_free(&b);
-    return s;
-}
-
 static rg_status begin(json_t *messages, const direct *d, const rg_path *p, rg_err *e)
 {
     rg_buf first = RG_BUF_MAX(1 << 26);
-    RG_TRY(say(messages, "system", rg_str_of(d->system), e));
+    RG_TRY(rg_chat_say(messages, "system", rg_str_of(d->system), e));
     rg_buf_puts(&first, d->question ? "Question: " : "");
     rg_buf_str(&first, p->problem);
     rg_buf_puts(&first, d->question ? "\n\n" : "\n");
     rg_buf_str(&first, p->step[0]);
     rg_status s = rg_buf_check(&first, "a problem", e);
     if (s == RG_OK)
-        s = say(messages, "user", rg_buf_view(&first), e);
+        s = rg_chat_say(messages, "user", rg_buf_view(&first), e);
     rg_buf_free(&first);
     return s;
 }
@@ -90,10 +79,10 @@ static rg_status add_step(talk *t, const direct *d, rg_lm_node *base, const rg_p
     else {
         json_object_set_new(json_array_get(after, json_array_size(after) - 1), "content",
                             json_string(ANSWERED));
-        s = say(after, "user", p->step[k], e);
+        s = rg_chat_say(after, "user", p->step[k], e);
     }
     if (s == RG_OK)
-        s = say(after, "assistant", rg_str_of(OPENING), e);
+        s = rg_chat_say(after, "assistant", rg_str_of(OPENING), e);
     if (s == RG_OK)
         s = t->node == NULL ? rg_lm_chat(&node, d->lm, base, after, &OPEN, e)
                             : rg_lm_chat_on(&node, t->node, t->messages, after, &OPEN, e);
@@ -165,6 +154,15 @@ static void close_session(rg_judging *j)
 
 /* ---- judging ---- */
 
+/* Too long for the context is an answer, not a failure: the step gets no number. */
+static rg_status unless_too_long(rg_status s, bool *fits, const rg_err *why, rg_err *e)
+{
+    *fits = s != RG_ELIMIT;
+    if (s == RG_OK || s == RG_ELIMIT)
+        return RG_OK;
+    return rg_err_set(e, s, why->file, why->line, "%s", why->msg);
+}
+
 /* Several first turns in one batch: what they share is computed once, now and for later ones. */
 static rg_status find_base(session *s, const direct *d, const rg_path *p, size_t n, rg_err *e)
 {
@@ -180,10 +178,14 @@ static rg_status find_base(session *s, const direct *d, const rg_path *p, size_t
         first[m++] = json_array();
         st = begin(first[m - 1], d, &p[i], e);
         if (st == RG_OK)
-            st = say(first[m - 1], "assistant", rg_str_of(OPENING), e);
+            st = rg_chat_say(first[m - 1], "assistant", rg_str_of(OPENING), e);
     }
+    rg_err too_long = RG_ERR_INIT;
+    bool fits;
     if (st == RG_OK)
-        st = rg_lm_chat_common(&base, d->lm, s->base, (const json_t *const *)first, m, &OPEN, e);
+        st = unless_too_long(
+            rg_lm_chat_common(&base, d->lm, s->base, (const json_t *const *)first, m, &OPEN, &too_long),
+            &fits, &too_long, e);
     if (base != NULL) {
         rg_lm_release(s->base);
         s->base = base;
@@ -218,27 +220,37 @@ static rg_go read_verdict(void *arg, size_t i, const rg_gen_out *out)
 }
 
 /* One job a step, each from the end of its own conversation. */
+static void add_job(reading *r, const direct *d, const talk *t, rg_judgement *out)
+{
+    static const rg_sampling GREEDY = { .temp = 0, .top_p = 1, .repeat_penalty = 1 };
+    out->token = rg_lm_node_len(t->node) - 1;
+    r->at[r->n] = out;
+    r->gen[r->n++] = (rg_gen){ .from = rg_lm_retain(t->node),
+                               .sampling = &GREEDY,
+                               .max_tokens = 1,
+                               .ignore_end = true,
+                               .words = d->yes_no };
+}
+
 static rg_status prepare(session *s, const direct *d, const rg_path *p, rg_judgement *out, reading *r,
-                         const rg_sampling *greedy, rg_err *e)
+                         rg_err *e)
 {
     const talk *from = find(s, p->parent);
     talk t = { 0 };
+    rg_status st = RG_OK;
+    bool fits = true;
     if (from != NULL)
         t = (talk){ 0, json_incref(from->messages), rg_lm_retain(from->node) };
-    rg_status st = RG_OK;
-    for (size_t k = from != NULL ? p->first : 0; k < p->n && st == RG_OK; k++) {
-        st = add_step(&t, d, s->base, p, k, e);
-        if (st != RG_OK || k < p->first)
-            continue;
-        out[k - p->first].token = rg_lm_node_len(t.node) - 1;
-        r->at[r->n] = &out[k - p->first];
-        r->gen[r->n++] = (rg_gen){ .from = rg_lm_retain(t.node),
-                                   .sampling = greedy,
-                                   .max_tokens = 1,
-                                   .ignore_end = true,
-                                   .words = d->yes_no };
+    for (size_t k = p->first; k < p->n; k++)
+        out[k - p->first] = (rg_judgement){ .r = NAN, .token = SIZE_MAX };
+    for (size_t k = from != NULL ? p->first : 0; k < p->n && st == RG_OK && fits; k++) {
+        rg_err too_long = RG_ERR_INIT;
+        st = unless_too_long(add_step(&t, d, s->base, p, k, &too_long), &fits, &too_long, e);
+        fits = fits && (st != RG_OK || rg_lm_node_len(t.node) < rg_lm_ctx(d->lm));
+        if (st == RG_OK && fits && k >= p->first)
+            add_job(r, d, &t, &out[k - p->first]);
     }
-    if (st == RG_OK && p->key != 0)
+    if (st == RG_OK && fits && p->key != 0)
         st = keep(s, &t, p->key, e);
     talk_free(&t);
     return st;
@@ -247,7 +259,6 @@ static rg_status prepare(session *s, const direct *d, const rg_path *p, rg_judge
 static rg_status judge(rg_judging *j, const rg_path *p, size_t n, rg_judgement *const *out,
                        const rg_call *call, rg_err *e)
 {
-    static const rg_sampling GREEDY = { .temp = 0, .top_p = 1, .repeat_penalty = 1 };
     const direct *d = (const direct *)j->v;
     size_t total = 0;
     for (size_t i = 0; i < n; i++)
@@ -258,7 +269,7 @@ static rg_status judge(rg_judging *j, const rg_path *p, size_t n, rg_judgement *
         RG_FAIL_GO(s, done, e, RG_ENOMEM, "no memory for %zu verdicts", total);
     RG_GO(s, done, find_base((session *)j, d, p, n, e));
     for (size_t i = 0; i < n; i++)
-        RG_GO(s, done, prepare((session *)j, d, &p[i], out[i], &r, &GREEDY, e));
+        RG_GO(s, done, prepare((session *)j, d, &p[i], out[i], &r, e));
     s = rg_lm_generate(d->lm, r.gen, r.n, read_verdict, &r, call, e);
 done:
     for (size_t i = 0; i < r.n; i++)

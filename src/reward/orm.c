@@ -42,27 +42,16 @@ typedef struct reading {
 
 /* ---- texts ---- */
 
-static rg_status say(json_t *messages, const char *role, rg_str text, rg_err *e)
-{
-    rg_buf b = RG_BUF_MAX(TEXT_MAX);
-    rg_buf_put_utf8(&b, text);
-    rg_status s = rg_buf_check(&b, "an answer", e);
-    if (s == RG_OK && json_array_append_new(messages, rg_chat_message(role, rg_buf_view(&b))) != 0)
-        s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation");
-    rg_buf_free(&b);
-    return s;
-}
-
 /* answer NULL: the problem alone, as a conversation that is to go on. */
 static rg_status put_talk(rg_ids *ids, const orm *m, rg_str problem, const rg_str *answer, rg_err *e)
 {
     const rg_chat_opt o = { .add_generation_prompt = answer == NULL, .now_unix = RG__TEMPLATE_DAY };
     json_t *list = json_array();
-    rg_status s = m->system == NULL ? RG_OK : say(list, "system", rg_str_of(m->system), e);
+    rg_status s = m->system == NULL ? RG_OK : rg_chat_say(list, "system", rg_str_of(m->system), e);
     if (s == RG_OK)
-        s = say(list, "user", problem, e);
+        s = rg_chat_say(list, "user", problem, e);
     if (s == RG_OK && answer != NULL)
-        s = say(list, "assistant", *answer, e);
+        s = rg_chat_say(list, "assistant", *answer, e);
     if (s == RG_OK)
         s = rg_chat_ids(ids, m->b, list, &o, e);
     json_decref(list);

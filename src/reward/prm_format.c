@@ -4,9 +4,9 @@
  * Pieces are tokenised apart where the whole text would be cut as well: at a new line, at a blank in
  * front of a word, at a control token.  So the ids of a plain text are those of its makers' code.
  *
- * Sources: the models' own inference code: peiyi9979/math-shepherd, RLHFlow/RLHF-Reward-Modeling,
- * SkyworkAI/skywork-o1-prm-inference, Qwen2.5-Math-PRM's model card, hanningzhang/er-prm,
- * WindyLee0822/Process_Q_Model, openreasoner/openr. */
+ * Sources: spec of test-time scaling, section 4.2 (from the study's own inference code); for math-shepherd
+ * (Wang et al. 2024), pqm (Li and Li 2024), openr and qwen also the makers' code or model card.  rlhflow,
+ * skywork and er-prm follow the section alone. */
 #include <ctype.h>
 #include <string.h>
 
@@ -260,17 +260,6 @@ static rg_status put_marked(rg_ids *ids, const rg__prm *f, rg_str step, bool fir
 
 /* ---- conversations ---- */
 
-static rg_status say(json_t *messages, const char *role, rg_str text, rg_err *e)
-{
-    rg_buf b = RG_BUF_MAX(TEXT_MAX); /* a step may end inside a character */
-    rg_buf_put_utf8(&b, text);
-    rg_status s = rg_buf_check(&b, "a step", e);
-    if (s == RG_OK && json_array_append_new(messages, rg_chat_message(role, rg_buf_view(&b))) != 0)
-        s = rg_err_set(e, RG_ENOMEM, __FILE__, __LINE__, "no memory for a conversation");
-    rg_buf_free(&b);
-    return s;
-}
-
 /* rlhflow: the turns up to step k's, earlier ones answered +. */
 static rg_status turns(json_t **out, const rg_path *p, size_t k, rg_err *e)
 {
@@ -281,9 +270,9 @@ static rg_status turns(json_t **out, const rg_path *p, size_t k, rg_err *e)
     rg_buf_str(&first, p->step[0]);
     rg_status s = rg_buf_check(&first, "a problem", e);
     for (size_t i = 0; i <= k && s == RG_OK; i++) {
-        s = say(*out, "user", i == 0 ? rg_buf_view(&first) : p->step[i], e);
+        s = rg_chat_say(*out, "user", i == 0 ? rg_buf_view(&first) : p->step[i], e);
         if (s == RG_OK && i < k)
-            s = say(*out, "assistant", rg_str_of("+"), e);
+            s = rg_chat_say(*out, "assistant", rg_str_of("+"), e);
     }
     rg_buf_free(&first);
     if (s != RG_OK)
@@ -326,9 +315,9 @@ static rg_status put_turn(rg_ids *ids, const rg__prm *f, const rg_path *p, size_
 static rg_status put_talk_head(rg_ids *ids, const rg__prm *f, rg_str problem, rg_err *e)
 {
     json_t *m = json_array();
-    rg_status s = rg__prm_talks(f) ? RG_OK : say(m, "system", rg_str_of(SYSTEM), e);
+    rg_status s = rg__prm_talks(f) ? RG_OK : rg_chat_say(m, "system", rg_str_of(SYSTEM), e);
     if (s == RG_OK)
-        s = say(m, "user", problem, e);
+        s = rg_chat_say(m, "user", problem, e);
     if (s == RG_OK)
         s = rg_chat_ids(ids, f->b, m, &OPEN, e);
     json_decref(m);

@@ -172,6 +172,7 @@ static rg_status path_of(rg_path *p, size_t *own, const rg_verifying *y, const r
     rg_str *all = rg_alloc(RG_MAX(total, (size_t)1), sizeof *all);
     if (all == NULL)
         RG_FAIL(e, RG_ENOMEM, "no memory for %zu steps", total);
+    p->step = all; /* from here on wave_free frees it */
     size_t at = total;
     for (const void *h = v->handle; h != NULL; h = r->up(r->arg, h)) {
         RG_TRY(r->steps(r->arg, h, &step, &n, e));
@@ -180,7 +181,6 @@ static rg_status path_of(rg_path *p, size_t *own, const rg_verifying *y, const r
             all[at + i] = step[i];
     }
     p->problem = y->problem;
-    p->step = all;
     p->n = total;
     p->first = from == NULL ? 0 : total - p->first;
     p->parent = from == NULL || !from->kept || p->first == 0 ? 0 : key_of(y, from);

@@ -31,16 +31,6 @@ static uint64_t stream_of(const revision *r, bool review)
     return review ? rg_stream_child(child, 0) : child;
 }
 
-/* Model text may stop inside a character: the broken end is left out. */
-static json_t *message(const char *role, const char *text)
-{
-    size_t n = strlen(text);
-    json_t *m = rg_chat_message(role, rg_str_n(text, n));
-    for (int cut = 0; m == NULL && cut < 4 && n > 0; cut++)
-        m = rg_chat_message(role, rg_str_n(text, --n));
-    return m;
-}
-
 static rg_status request(char **out, const revision *r, rg_err *e)
 {
     rg_buf b = RG_BUF_MAX((size_t)2 * REVIEW_BYTES);
@@ -67,10 +57,10 @@ static rg_status node_of(rg_lm_node **out, const text_ports *p, const revision *
     char *ask = NULL;
     json_t *m = json_copy(p->messages);
     rg_status s = request(&ask, r, e);
-    if (s == RG_OK && (json_array_append_new(m, message("assistant", v->text)) != 0 ||
-                       json_array_append_new(m, message("user", ask)) != 0))
-        s = rg_err_set(e, RG_EFORMAT, __FILE__, __LINE__,
-                       "%s: an answer is not UTF-8 text: it cannot be revised", p->id);
+    if (s == RG_OK)
+        s = rg_chat_say(m, "assistant", rg_str_n(v->text, v->n), e);
+    if (s == RG_OK)
+        s = rg_chat_say(m, "user", rg_str_of(ask), e);
     if (s == RG_OK)
         s = rg_lm_chat(out, p->lm, p->root.node, m, &co, e);
     rg_free(ask);

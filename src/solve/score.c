@@ -47,11 +47,11 @@ static rg_status prepare(item *x, const rg_solution *s, const rg_score_opt *o, r
     return RG_OK;
 }
 
-static void conclude(rg_scored *s, double threshold)
+static void conclude(rg_scored *s, double threshold, bool whole_only)
 {
     s->first_error = -1;
     for (size_t i = 0; i < s->n; i++) {
-        s->n_nan += isnan(s->verdict[i].r) ? 1 : 0;
+        s->n_nan += isnan(s->verdict[i].r) && (!whole_only || i + 1 == s->n) ? 1 : 0;
         if (s->first_error < 0 && s->verdict[i].r < threshold)
             s->first_error = (int64_t)i;
     }
@@ -88,7 +88,7 @@ static rg_status score_batch(rg_verifier *v, const rg_solution *const *solution,
     RG_GO(s, done, v->open(&session, v, e));
     RG_GO(s, done, judge(v, x, n, o, call, e, session));
     for (size_t i = 0; i < n; i++) {
-        conclude(&x[i].s, o->threshold);
+        conclude(&x[i].s, o->threshold, v->whole_only);
         RG_GO(s, done, on(arg, &x[i].s, e));
     }
 done:
@@ -105,13 +105,15 @@ rg_status rg_score_all(rg_verifier *v, const rg_solution *const *solution, size_
     const size_t each = o->together == 0 ? (size_t)TOGETHER : RG_MIN(o->together, (size_t)TOGETHER);
     rg_call mine = call == NULL ? (rg_call){ 0 } : *call;
     mine.role = RG_VERIFIER;
-    for (size_t done = 0; done < n; done += RG_MIN(each, n - done)) {
+    for (size_t done = 0; done < n;) {
+        const size_t some = RG_MIN(each, n - done);
+        RG_TRY(score_batch(v, solution + done, some, o, on, arg, &mine, e));
+        done += some;
         const rg_event ev = { .kind = RG_EV_PROGRESS,
                               .room = "solve",
                               .subject = rg_str_of("solutions"),
                               .value = (double)done,
                               .total = (double)n };
-        RG_TRY(score_batch(v, solution + done, RG_MIN(each, n - done), o, on, arg, &mine, e));
         rg_call_emit(call, &ev);
     }
     return RG_OK;
@@ -236,6 +238,8 @@ void rg_scored_text(rg_buf *b, const rg_scored *s, size_t width, bool explain, b
         rg_buf_puts(b, "no error found");
     else
         rg_buf_printf(b, "first error at step %lld", (long long)s->first_error);
+    if (s->n_nan > 0)
+        rg_buf_printf(b, ", %zu without a number", s->n_nan);
     if (s->solution->labelled)
         rg_buf_printf(b, " (label %lld: %s)", (long long)s->solution->label,
                       s->solution->label == s->first_error ? "match" : "no match");
@@ -243,12 +247,15 @@ void rg_scored_text(rg_buf *b, const rg_scored *s, size_t width, bool explain, b
     for (size_t i = 0; i < s->n; i++) {
         const rg_judgement *v = &s->verdict[i];
         const bool bad = s->first_error == (int64_t)i;
-        rg_buf_printf(b, "%s%4zu  %7.4f  ", color && bad ? "\033[31m" : "", i, v->r);
+        rg_buf_printf(b, "%s%4zu  ", color && bad ? "\033[31m" : "", i);
+        rg_buf_printf(b, isnan(v->r) ? "      -  " : "%7.4f  ", v->r);
         put_first_words(b, s->step[i], width > 40 ? width - 20 : 20);
         for (unsigned f = 1; rg_verdict_flag_name(f) != NULL; f <<= 1)
             if (v->flags & f)
                 rg_buf_printf(b, "      (%s)\n", rg_verdict_flag_name(f));
         rg_buf_puts(b, color && bad ? "\033[0m" : "");
+        if (explain && v->token != SIZE_MAX)
+            rg_buf_printf(b, "      read at token %zu of the verifier's input\n", v->token);
         if (explain)
             put_words_of(b, v, color);
     }

@@ -54,6 +54,38 @@ TEST(a_file_of_solutions_with_labels)
     remove(path);
 }
 
+TEST(a_threshold_is_tuned_on_labels)
+{
+    said s = shell("printf '{\"problem\":\"1\",\"steps\":[\"a\",\"b\"],\"label\":-1}\n"
+                   "{\"problem\":\"2\",\"steps\":[\"c\"],\"label\":0}\n' >/tmp/rung-tune-$$.jsonl; "
+                   "echo /tmp/rung-tune-$$.jsonl");
+    char path[256], rest[512];
+    snprintf(path, sizeof path, "%.*s", (int)strcspn(s.out, "\n"), s.out);
+    snprintf(rest, sizeof rest, "--tune-threshold --jsonl --solutions %s", path);
+    s = run("score", rest);
+    CHECK(s.code == 0 && program_lines(s.out) == 3);
+    json_t *j = json_line(s.out, 2);
+    CHECK(json_num(j, "n_error") == 1 && json_num(j, "n_correct") == 1);
+    CHECK(json_num(j, "threshold") > 0 && json_num(j, "threshold") < 1);
+    json_decref(j);
+    snprintf(rest, sizeof rest, "--tune-threshold -L 1 --solutions %s", path);
+    s = run("score", rest);
+    CHECK(s.code == 2 && strstr(s.err, "a threshold needs solutions with an error and without one") != NULL);
+    remove(path);
+}
+
+TEST(what_does_not_fit_gets_no_number)
+{
+    const said s = run("score", "--json -p '1 + 1' \"$(printf 'a\\n\\n%400s\\n\\nc' x)\"");
+    CHECK(s.code == 0);
+    json_t *j = json_line(s.out, 0);
+    const json_t *r = json_object_get(j, "step_scores");
+    CHECK(json_array_size(r) == 3 && json_is_number(json_array_get(r, 0)) == 1);
+    json_decref(j);
+    const said t = run("score", "-p '1 + 1' \"$(printf 'a\\n\\n%0400d\\n\\nc' 7)\"");
+    CHECK(t.code == 0 && strstr(t.out, "2 without a number") != NULL);
+}
+
 TEST(a_search_counts_its_verifier)
 {
     const said s =
@@ -81,6 +113,8 @@ TEST(what_cannot_be_is_one_sentence)
     CHECK(s.code == 3 && strstr(s.err, "no step to score") != NULL);
     s = run("solve", "--method majority -p x");
     CHECK(s.code == 2 && strstr(s.err, "method majority asks no verifier") != NULL);
+    s = run("solve", "--method best-of-n -N 2 -n 4 --score logp -p x");
+    CHECK(s.code == 2 && strstr(s.err, "--score and --verifier both") != NULL);
     s = program("solve --verifier-model x -p y");
     CHECK(s.code != 0 && program_lines(s.err) >= 1);
 }
@@ -90,6 +124,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_number_a_step),
         cmocka_unit_test(a_file_of_solutions_with_labels),
+        cmocka_unit_test(a_threshold_is_tuned_on_labels),
+        cmocka_unit_test(what_does_not_fit_gets_no_number),
         cmocka_unit_test(a_search_counts_its_verifier),
         cmocka_unit_test(what_cannot_be_is_one_sentence),
     };

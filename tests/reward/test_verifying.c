@@ -204,21 +204,11 @@ TEST(what_says_nothing_is_not_asked_about)
     rg_verifying_close(y);
 }
 
-TEST(a_wrong_number_of_scores_names_both)
+TEST(flags_have_names)
 {
-    rg_err e = RG_ERR_INIT;
-    const double r[] = { 0.5, 0.25 };
-    rg_judgement out[3] = { 0 };
-    CHECK(rg_verdicts_set(out, 3, r, 2, RG_MISMATCH_ERROR, "some PRM", &e) == RG_EREMOTE);
-    CHECK(strstr(e.msg, "some PRM gave 2 scores for 3 steps") != NULL);
-    OK(rg_verdicts_set(out, 3, r, 2, RG_MISMATCH_PAD, "some PRM", &e), e);
-    CHECK(out[0].r == 0.5 && out[1].r == 0.25 && out[2].r == 0.25 && out[2].flags == RG_VF_SCORE_MISSING);
-    OK(rg_verdicts_set(out, 3, r, 2, RG_MISMATCH_ZERO, "some PRM", &e), e);
-    CHECK(out[0].r == 0 && out[2].r == 0);
-    OK(rg_verdicts_set(out, 2, r, 2, RG_MISMATCH_ERROR, "some PRM", &e), e);
-    CHECK(out[1].r == 0.25);
-    CHECK(strcmp(rg_verdict_flag_name(RG_VF_SCORE_MISSING), "score missing") == 0);
-    CHECK(rg_verdict_flag_name(0) == NULL && rg_verdict_flag_name(256) == NULL);
+    CHECK(strcmp(rg_verdict_flag_name(RG_VF_FORCED), "forced") == 0);
+    CHECK(strcmp(rg_verdict_flag_name(RG_VF_TEXT), "text") == 0);
+    CHECK(rg_verdict_flag_name(0) == NULL && rg_verdict_flag_name(RG_VF_TEXT << 1) == NULL);
 }
 
 int main(void)
@@ -228,7 +218,7 @@ int main(void)
         cmocka_unit_test(a_path_and_its_extension_come_in_two_batches),
         cmocka_unit_test(forgotten_states_are_not_named_again),
         cmocka_unit_test(what_says_nothing_is_not_asked_about),
-        cmocka_unit_test(a_wrong_number_of_scores_names_both),
+        cmocka_unit_test(flags_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,6 +31,9 @@ rg_status rg_text_ids(rg_ids *ids, const rg_bundle *b, rg_str text, rg_special s
 
 /* {"role","content"} as a new reference; NULL when text is not UTF-8 or memory is out. */
 json_t *rg_chat_message(const char *role, rg_str content);
+/* Appends one to messages; bytes that are no UTF-8 (what a model wrote may end inside a character) read
+ * as U+FFFD. */
+rg_status rg_chat_say(json_t *messages, const char *role, rg_str content, rg_err *e);
 
 RG_API_END
 #endif

@@ -9,7 +9,8 @@
  *     user       step t                   assistant  \boxed{        <- read here
  *
  * Earlier turns are always answered Yes, so a verdict depends on its path alone and a step's
- * conversation is its parent's, gone on with: every token is computed once. */
+ * conversation is its parent's, gone on with: every token is computed once.  Steps beyond the model's
+ * context get no number (NaN). */
 #ifndef RUNG_REWARD_DIRECT_H
 #define RUNG_REWARD_DIRECT_H
 

@@ -5,15 +5,10 @@
  * share prefixes: the steps that a path adds to one judged before are all that is computed, plus
  * what the format asks for around them.
  *
- * Kinds (spec of test-time scaling, sections 4, 6.8 and 10; of implicit rewards, 2.5); kinds.h
- * has them by name:
- *   prm       a scalar reward read at marked tokens: seven public formats, value or label heads
- *   orm       a value head at the last token: one number for a whole answer
+ * Kinds (spec of test-time scaling, section 4); kinds.h has them by name:
  *   direct    a chat model answers Yes or No about each step; r = P(Yes)
- *   genprm    a chat model reasons, runs code in the sandbox, then answers; r = P(Yes)
- *   implicit  log-likelihood ratio of two models (or of one) over each step
- *   judge     a chat model grades on a scale, by criteria, or in pairs: training-free
- *   ensemble  mean, minimum or product of others */
+ *   prm       a scalar reward read at marked tokens: seven public formats, value or label heads
+ *   orm       a value head at the last token: one number for a whole answer */
 #ifndef RUNG_REWARD_VERIFIER_H
 #define RUNG_REWARD_VERIFIER_H
 
@@ -111,14 +106,6 @@ static inline void rg_verifier_free(rg_verifier *v)     /* NULL is fine */
     if (v != NULL)
         v->free(v);
 }
-
-/* What to do when a verifier gives another number of scores than there are steps. */
-typedef enum rg_mismatch { RG_MISMATCH_ERROR, RG_MISMATCH_ZERO, RG_MISMATCH_PAD } rg_mismatch;
-#define RG_MISMATCH_NAMES "error,zero,pad"
-/* Puts r[0..got) into out[0..want).  Unequal: RG_EREMOTE with both numbers and the verifier's
- * name; or all 0; or the last score repeated (surplus ones dropped); the latter two flagged. */
-rg_status rg_verdicts_set(rg_judgement *out, size_t want, const double *r, size_t got, rg_mismatch rule,
-                          const char *verifier, rg_err *e);
 
 /* ---- as a search's scorer ---- */
 

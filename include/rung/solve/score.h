@@ -14,7 +14,7 @@ typedef struct rg_scored {
     size_t             n;
     const rg_judgement *verdict;        /* n */
     int64_t            first_error;     /* first step below the threshold, from 0; -1 = none */
-    size_t             n_nan;
+    size_t             n_nan;           /* steps that should have a number and have none */
 } rg_scored;
 
 typedef struct rg_score_opt {
