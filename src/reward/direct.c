@@ -10,7 +10,7 @@
 #define O(field) offsetof(rg_direct_opt, field)
 const rg_opt rg_direct_table[] = {
     { "direct-system", NULL, RG_OPT_STR, O(system), NULL, 0, 0, NULL, "TEXT",
-      "system message instead of the one a GenPRM is trained with" },
+      "system message instead of the built-in one" },
     { "direct-question", NULL, RG_OPT_FLAG, O(question), NULL, 0, 0, NULL, NULL,
       "'Question: ' in front of the problem" },
     { 0 },

@@ -22,7 +22,7 @@
 RG_API_BEGIN
 
 typedef struct rg_direct_opt {
-    const char *system;         /* the system message; NULL = the one a GenPRM is trained with */
+    const char *system;         /* the system message; NULL = rg_prompt_direct */
     bool        question;       /* "Question: " stands in front of the problem */
 } rg_direct_opt;
 extern const rg_opt rg_direct_table[];
